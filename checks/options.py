@@ -1,0 +1,194 @@
+"""The words with which a check (and the rest of the configuration file) declares its options.
+
+A *kind* turns one YAML scalar into a Python value, or raises ValueError with one clear sentence that names no place:
+the place is the configuration loader's to add. `schema` gives the kind's JSON Schema (draft 2020-12) fragment.
+Container kinds (`ListOf`, `TableOf`, `Record`, `Either`) only describe; the loader walks them and keeps each place.
+"""
+
+import re
+from dataclasses import MISSING, dataclass, field
+from typing import Any, Protocol
+
+DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+class Kind(Protocol):
+    """A scalar's type."""
+
+    def parse(self, value: Any) -> Any:
+        """Return the value, converted; raise ValueError with what is wrong and what would be right."""
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string, non-empty unless `empty` is allowed."""
+
+    empty: bool = False
+
+    def parse(self, value: Any) -> str:
+        """Take a string; numbers and booleans are refused, because YAML would have changed their spelling."""
+        if not isinstance(value, str):
+            raise ValueError(f"expected text, found {name_of(value)}; put it in quotes")
+        if not value and not self.empty:
+            raise ValueError("expected text, found nothing")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "string"} if self.empty else {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """`true` or `false`."""
+
+    def parse(self, value: Any) -> bool:
+        """Take a boolean and nothing that merely looks like one."""
+        if not isinstance(value, bool):
+            raise ValueError(f"expected true or false, found {name_of(value)}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number within bounds, both inclusive."""
+
+    minimum: int = 0
+    maximum: int = 2**31 - 1
+
+    def parse(self, value: Any) -> int:
+        """Take a whole number within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"expected a whole number, found {name_of(value)}")
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{value} is out of range: {self.minimum} to {self.maximum}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time, `500ms`, `2s`, `1m`, or a bare number of seconds; float seconds within inclusive bounds."""
+
+    minimum: float = 0.0
+    maximum: float = 365 * 86400.0
+
+    def parse(self, value: Any) -> float:
+        """Return float seconds."""
+        seconds = self._seconds(value)
+        if not self.minimum <= seconds <= self.maximum:
+            raise ValueError(f"{value} is out of range: {show_seconds(self.minimum)} to {show_seconds(self.maximum)}")
+        return seconds
+
+    def _seconds(self, value: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        match = DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f"expected a duration such as 500ms, 2s or 1m, found {name_of(value)}")
+        return float(match["number"]) * UNIT_SECONDS[match["unit"]]
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {
+            "anyOf": [
+                {"type": "number", "minimum": self.minimum, "maximum": self.maximum},
+                {
+                    "type": "string",
+                    "pattern": f"^{DURATION.pattern.replace('?P<number>', '').replace('?P<unit>', '')}$",
+                },
+            ]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One word of a fixed few."""
+
+    words: tuple[str, ...]
+
+    def parse(self, value: Any) -> str:
+        """Take one of the words."""
+        if value not in self.words:
+            raise ValueError(f"expected {one_of(self.words)}, found {name_of(value)}")
+        return str(value)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list of one kind; with `single`, one value alone stands for a list of one."""
+
+    kind: Any
+    single: bool = False
+    minimum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableOf:
+    """A mapping from free names to one kind."""
+
+    kind: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A mapping with fixed keys: the `option` fields of a dataclass, which is what it becomes."""
+
+    of: type
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """One kind or another, told apart by what the YAML node is: a mapping, a list or a scalar."""
+
+    kinds: tuple[Any, ...]
+
+
+def option(kind: Any, doc: str, default: Any = MISSING) -> Any:
+    """Declare a dataclass field as an option; without a default it must be given. `doc` is one sentence for users."""
+    return field(default=default, metadata={"kind": kind, "doc": doc})
+
+
+def name_of(value: Any) -> str:
+    """Return how a YAML value is named in a sentence: `the text 'x'`, `the number 3`, `a list`, `nothing`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"'{value}'" if len(value) <= 40 else f"'{value[:37]}...'"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def one_of(words: tuple[str, ...]) -> str:
+    """Return `a, b or c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a duration the way that the file spells it."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds >= UNIT_SECONDS[unit] and seconds % UNIT_SECONDS[unit] == 0:
+            return f"{seconds / UNIT_SECONDS[unit]:g}{unit}"
+    return f"{seconds * 1000:g}ms" if seconds else "0s"

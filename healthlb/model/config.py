@@ -1,0 +1,111 @@
+"""What the operator declared, after every default and name is resolved. Durations are float seconds."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Require, Schedule
+from healthlb.model.table import Method, Service, Timeouts
+
+OnFailure = Literal["quiesce", "remove"]
+Initial = Literal["wait", "trust"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A configured check. `conversation` is the type's own settings, opaque here; names do not make checks differ."""
+
+    name: str = field(compare=False)
+    type: str
+    schedule: Schedule
+    conversation: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A check on a target. Equal probes are run once, however many real servers rest on them."""
+
+    check: Check
+    target: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """One server of a pool, with everything that it inherits from its virtual server filled in."""
+
+    name: str
+    address: Endpoint
+    method: Method
+    probes: tuple[Probe, ...]
+    weight: int = 1
+    upper_threshold: int = 0
+    lower_threshold: int = 0
+    require: Require = "all"
+    on_failure: OnFailure = "quiesce"
+    initial: Initial = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Live weight that a pool wants, and by how much it must be passed to be gained or missed to be lost."""
+
+    up: int = 1
+    hysteresis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    """One virtual server: the kernel's service, and the real servers behind it in the file's order."""
+
+    name: str
+    service: Service
+    method: Method
+    real_servers: tuple[RealServer, ...]
+    quorum: Quorum = Quorum()
+
+
+@dataclass(frozen=True, slots=True)
+class Director:
+    """The settings of the director itself."""
+
+    name: str
+    foreign_services: Literal["keep", "remove"] = "keep"
+    on_stop: Literal["keep", "drain", "remove"] = "keep"
+    resync: float = 10.0
+    state_dir: str = "/var/lib/healthlb"
+    ipvs_timeouts: Timeouts | None = None
+    sysctl: Literal["ignore", "check", "set"] = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where HTTP is served: a TCP endpoint, or a UNIX socket when `path` is set."""
+
+    endpoint: Endpoint | None = None
+    path: str | None = None
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.path is not None else str(self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The read-only listener and the one that changes things; on TCP, `admin` has a token, and TLS off loopback."""
+
+    listen: Listener
+    admin: Listener | None
+    token_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole file, its includes merged. `sha256` is of the text that was read, all files together."""
+
+    director: Director
+    api: Api
+    virtual_servers: Mapping[str, VirtualServer]
+    path: str = ""
+    sha256: str = ""

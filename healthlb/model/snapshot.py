@@ -1,0 +1,139 @@
+"""The exported view: what the director knows at one moment, immutable, for every reader. Times are UNIX seconds."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from healthlb.model.config import Quorum
+from healthlb.model.counters import Usage
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Health
+from healthlb.model.table import Method, Service
+
+PoolState = Literal["up", "degraded", "panic", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastProbe:
+    """The latest run of a check: when it ended, what it said, and how long it took in seconds."""
+
+    at: float
+    passed: bool
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStatus:
+    """One check on one real server. `unsent_total` counts probes that the director itself could not send."""
+
+    name: str
+    type: str
+    health: Health
+    last: LastProbe | None
+    streak: int
+    passed_total: int = 0
+    failed_total: int = 0
+    unsent_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """The configured weight, the one that the policy wants (None: not in the table), and the one in the kernel."""
+
+    configured: int
+    effective: int | None
+    kernel: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerStatus:
+    """One real server of one virtual server, with its kernel row's usage (None: no row)."""
+
+    name: str
+    address: Endpoint
+    method: Method
+    health: Health
+    admin: Literal["enabled", "draining", "drained"]
+    since: float
+    weight: Weight
+    usage: Usage | None
+    checks: tuple[CheckStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumStatus:
+    """The quorum that is wanted, the live weight that there is, and whether it is met."""
+
+    wanted: Quorum
+    live_weight: int
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServerStatus:
+    """One virtual server with its pool; `usage` sums connections over the pool and takes traffic from the service."""
+
+    name: str
+    service: Service
+    method: Method
+    state: PoolState
+    quorum: QuorumStatus
+    sorry_server_active: bool
+    usage: Usage | None
+    real_servers: tuple[RealServerStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """How true the table is: the operations that fail now are listed with the kernel's reason."""
+
+    backend: str
+    in_sync: bool
+    last_resync_at: float | None
+    drift_repaired_total: int
+    operations_total: int
+    failed_operations_total: int
+    failing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """The configuration in force, and why the newest reload was refused if it was."""
+
+    path: str
+    sha256: str
+    loaded_at: float
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingStatus:
+    """The prober's own account: targets, probes under way, and starts that came late by more than the tick."""
+
+    probes: int
+    in_flight: int
+    late_total: int
+    unsent_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorStatus:
+    """The director itself."""
+
+    name: str
+    version: str
+    started_at: float
+    config: ConfigStatus
+    table: TableStatus
+    probing: ProbingStatus
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at once. `ready`: every check has its first verdict and the table is in sync."""
+
+    taken_at: float
+    ready: bool
+    director: DirectorStatus
+    virtual_servers: tuple[VirtualServerStatus, ...]
