@@ -1,0 +1,57 @@
+"""From verdicts to rows: what the table should say of one virtual server.
+
+A verdict decides a row. Without one, UNKNOWN never changes what the kernel has: a row that is present stays exactly as
+it is, an absent one waits (`initial: wait`) or enters at once (`initial: trust`).
+
+A row that the file no longer lists leaves. It stays only while a listed server is still on its way in, UNKNOWN with no
+failure yet, so that replacing a pool's servers in one edit opens no window without them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from healthlb.model.config import RealServer, VirtualServer
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Health
+from healthlb.model.table import Destination, ServiceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a real server now. `failing`: the newest result of one of its checks was a failure."""
+
+    health: Health = Health.UNKNOWN
+    failing: bool = False
+
+
+def desired_row(
+    server: VirtualServer, standings: Sequence[Standing], present: Mapping[Endpoint, Destination]
+) -> ServiceRow:
+    """Return the wanted service row; `standings` go with `server.real_servers`, `present` are the kernel's rows."""
+    rows: dict[Endpoint, Destination] = {}
+    awaited = False
+    for real_server, standing in zip(server.real_servers, standings, strict=True):
+        row = _row(real_server, standing.health, present.get(real_server.address))
+        if row is not None:
+            rows[real_server.address] = row
+        elif standing.health is Health.UNKNOWN and not standing.failing:
+            awaited = True
+    if awaited:
+        listed = {real_server.address for real_server in server.real_servers}
+        rows |= {address: row for address, row in present.items() if address not in listed}
+    return ServiceRow(server.service, rows)
+
+
+def configured_row(server: RealServer, weight: int) -> Destination:
+    """Return a real server's row with a weight."""
+    return Destination(server.address, server.method, weight, server.upper_threshold, server.lower_threshold)
+
+
+def _row(server: RealServer, health: Health, present: Destination | None) -> Destination | None:
+    match health:
+        case Health.UP:
+            return configured_row(server, server.weight)
+        case Health.DOWN:
+            return configured_row(server, 0) if server.on_failure == "quiesce" else None
+        case _:
+            return configured_row(server, server.weight) if present is None and server.initial == "trust" else present

@@ -1,0 +1,35 @@
+"""What a virtual server as a whole is worth: its live weight, its quorum, its state."""
+
+from collections.abc import Iterable
+
+from healthlb.model.config import Quorum
+from healthlb.model.snapshot import PoolState
+from healthlb.model.table import Destination
+
+
+def live_weight(destinations: Iterable[Destination]) -> int:
+    """Return the weight that takes new connections."""
+    return sum(destination.weight for destination in destinations)
+
+
+def quorum_met(before: bool, live: int, quorum: Quorum) -> bool:
+    """Return whether the quorum is met now, with keepalived's hysteresis.
+
+    It is gained at a live weight of `up + hysteresis` and lost at 0 or below `up - hysteresis` (keepalived.conf(5),
+    quorum and hysteresis); a pool begins without it.
+    """
+    if before:
+        return live > 0 and live >= quorum.up - quorum.hysteresis
+    return live >= quorum.up + quorum.hysteresis
+
+
+def pool_state(configured: Iterable[int], kernel: Iterable[int], met: bool) -> PoolState:
+    """Return a pool's state from each real server's configured weight beside the one in the table (0: absent).
+
+    `up`: every server with a weight has its weight. `down`: nothing takes traffic. `degraded`: all between, and any
+    pool below its quorum. A server configured with weight 0 is meant to be idle and degrades nothing.
+    """
+    pairs = list(zip(configured, kernel, strict=True))
+    if not any(weight for _, weight in pairs):
+        return "down"
+    return "up" if met and all(weight for wanted, weight in pairs if wanted) else "degraded"

@@ -1,0 +1,154 @@
+"""What has happened, past tense: one event is one line of the log, with its evidence."""
+
+from dataclasses import dataclass
+
+from healthlb.model.operations import Operation
+from healthlb.model.snapshot import PoolState
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerUp:
+    """A real server's verdict turned UP, with the check and the reason of the last of `streak` results in a row."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    reason: str
+    streak: int
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerDown:
+    """A real server's verdict turned DOWN, told as in RealServerUp."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    reason: str
+    streak: int
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServerChanged:
+    """A pool's state changed."""
+
+    virtual_server: str
+    before: PoolState
+    after: PoolState
+    live_weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumLost:
+    """The live weight fell below the quorum by more than the hysteresis allows, or to 0."""
+
+    virtual_server: str
+    live_weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumRegained:
+    """The live weight reached the quorum and its hysteresis."""
+
+    virtual_server: str
+    live_weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableChanged:
+    """An operation was carried out in the table."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRepaired:
+    """A row differed from what was last written, by somebody else's hand, and was put right."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFailed:
+    """The table refused an operation; it is tried again after `retry_in` seconds."""
+
+    operation: Operation
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRecovered:
+    """An operation that had failed is no longer needed or has been carried out."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class TableLost:
+    """The table cannot be reached."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRegained:
+    """The table can be reached again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignServicesKept:
+    """Services that the file does not list were found and left alone."""
+
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """A new configuration is in force."""
+
+    sha256: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused:
+    """A reload was refused; the configuration before it stays in force."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbesUnsent:
+    """The director could not send probes; told once for each spell of it, with the first reason."""
+
+    check: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something about the director's surroundings is wrong, with what to do about it."""
+
+    warning: str
+
+
+Event = (
+    RealServerUp
+    | RealServerDown
+    | VirtualServerChanged
+    | QuorumLost
+    | QuorumRegained
+    | TableChanged
+    | DriftRepaired
+    | OperationFailed
+    | OperationRecovered
+    | TableLost
+    | TableRegained
+    | ForeignServicesKept
+    | ConfigReloaded
+    | ConfigRefused
+    | ProbesUnsent
+    | Warned
+)

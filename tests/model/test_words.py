@@ -1,0 +1,57 @@
+"""How the words look where an operator reads them."""
+
+import pytest
+
+from healthlb.model.config import Listener
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.events import QuorumLost
+from healthlb.model.operations import (
+    AddDestination,
+    AddService,
+    DeleteDestination,
+    DeleteService,
+    EditDestination,
+    EditService,
+    SetTimeouts,
+)
+from healthlb.model.table import Destination, Method, Service, ServiceKey, Timeouts, Tunnel
+
+KEY = ServiceKey.at("tcp", Endpoint("192.0.2.1", 80))
+SERVICE = Service(KEY, "rr")
+ROW = Destination(Endpoint("2001:db8::2", 8080), Method("tunnel"), 3)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        (Endpoint("192.0.2.1", 80), "192.0.2.1:80"),
+        (Endpoint("2001:db8::1", 80), "[2001:db8::1]:80"),
+        (KEY, "tcp 192.0.2.1:80"),
+        (ServiceKey.marked(25, "inet"), "fwmark 25"),
+        (ServiceKey.marked(25, "inet6"), "fwmark 25 inet6"),
+        (Method("nat"), "nat"),
+        (Method("tunnel", Tunnel()), "tunnel"),
+        (Method("tunnel", Tunnel("gre", checksum="csum")), "tunnel gre csum"),
+        (Method("tunnel", Tunnel("gue", 6080)), "tunnel gue port 6080"),
+        (Listener(path="/run/admin.sock"), "unix:/run/admin.sock"),
+        (Listener(Endpoint("127.0.0.1", 9480)), "127.0.0.1:9480"),
+        (AddService(SERVICE), "add service tcp 192.0.2.1:80 scheduler rr"),
+        (EditService(SERVICE), "edit service tcp 192.0.2.1:80 scheduler rr"),
+        (DeleteService(KEY), "delete service tcp 192.0.2.1:80"),
+        (AddDestination(KEY, ROW), "add [2001:db8::2]:8080 weight 3 to tcp 192.0.2.1:80"),
+        (EditDestination(KEY, ROW), "edit [2001:db8::2]:8080 weight 3 in tcp 192.0.2.1:80"),
+        (DeleteDestination(KEY, ROW.address), "delete [2001:db8::2]:8080 from tcp 192.0.2.1:80"),
+        (SetTimeouts(Timeouts(900, 120, 300)), "set timeouts tcp 900 tcp_fin 120 udp 300"),
+    ],
+)
+def test_a_word_is_written_as_operators_write_it(word: object, text: str) -> None:
+    assert str(word) == text
+
+
+def test_the_family_follows_from_the_address() -> None:
+    assert Endpoint("192.0.2.1", 80).family == "inet"
+    assert Endpoint("2001:db8::1", 80).family == "inet6"
+
+
+def test_events_of_equal_content_are_equal() -> None:
+    assert QuorumLost("shop", 0) == QuorumLost("shop", 0)
