@@ -3,6 +3,8 @@
 A *kind* turns one YAML scalar into a Python value, or raises ValueError with one clear sentence that names no place:
 the place is the configuration loader's to add. `schema` gives the kind's JSON Schema (draft 2020-12) fragment.
 Container kinds (`ListOf`, `TableOf`, `Record`, `Either`) only describe; the loader walks them and keeps each place.
+Every value is hashable, because equal checks of one target are one probe: `ListOf` gives a tuple, `TableOf` a tuple of
+(name, value) pairs in the file's order, `Record` its frozen dataclass.
 """
 
 import re
@@ -40,6 +42,26 @@ class Text:
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of what `parse` takes."""
         return {"type": "string"} if self.empty else {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A non-empty string that a regular expression matches as a whole; `expected` says in words what that is."""
+
+    pattern: str
+    expected: str
+
+    def parse(self, value: Any) -> str:
+        """Take a string of this form; the message shows line breaks and other control characters escaped."""
+        text = Text().parse(value)
+        if re.fullmatch(self.pattern, text) is None:
+            escaped = text.encode("unicode_escape").decode("ascii")
+            raise ValueError(f"expected {self.expected}, found {name_of(escaped)}")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "string", "minLength": 1, "pattern": f"^(?:{self.pattern})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +153,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of one kind; with `single`, one value alone stands for a list of one."""
+    """A list of one kind, as a tuple; with `single`, one value alone stands for a list of one."""
 
     kind: Any
     single: bool = False
@@ -140,7 +162,7 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class TableOf:
-    """A mapping from free names to one kind."""
+    """A mapping from free names to one kind, as a tuple of (name, value) pairs."""
 
     kind: Any
 
