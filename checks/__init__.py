@@ -9,6 +9,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from checks.options import Boolean, ListOf, Text, option
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -20,22 +22,26 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How a conversation is wrapped in TLS; `server_name` empty means the target's address, without SNI (RFC 6066)."""
+    """How a conversation is wrapped in TLS; without `server_name`, no SNI (RFC 6066) and the address is verified."""
 
-    verify: bool = True
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-    server_name: str | None = None
-    alpn: tuple[str, ...] = ()
+    verify: bool = option(Boolean(), "Whether the certificate must be valid, trusted and the server's own.", True)
+    ca_file: str | None = option(Text(), "PEM file of trusted authorities; default: the system's.", None)
+    certificate_file: str | None = option(Text(), "PEM file of the client certificate to present.", None)
+    key_file: str | None = option(Text(), "PEM file of its key; default: in certificate_file.", None)
+    server_name: str | None = option(Text(), "Name to ask for and to verify; default: the address.", None)
+    alpn: tuple[str, ...] = option(ListOf(Text(), single=True), "Protocols to offer; one must be agreed to.", ())
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Send `send`, then wait for at least `at_least` bytes (0: do not wait); fewer come back only at the peer's end."""
+    """Send `send`, then wait for at least `at_least` bytes (0: do not wait); fewer come back only at the peer's end.
+
+    `shown` is what evidence may keep of `send` where that holds a secret.
+    """
 
     send: bytes = b""
     at_least: int = 1
+    shown: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
