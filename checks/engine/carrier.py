@@ -1,0 +1,472 @@
+"""The engine: every probe's socket in one epoll descriptor, which the asyncio loop sees as a single file.
+
+A probe has no task, future or timer of its own. Its socket is registered once, edge-triggered (epoll(7)), and one wake
+of the loop serves all that are ready. Sockets are closed with a reset (SO_LINGER 0, socket(7)), so that neither
+TIME_WAIT nor ephemeral ports pile up and no close waits for a round trip.
+"""
+
+import asyncio
+import errno
+import functools
+import ipaddress
+import os
+import select
+import socket
+import ssl
+import struct
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from checks import Check, Evidence, ProbeResult, Target, Tls
+from checks.engine.deadlines import Deadlines
+from checks.engine.dialogue import Dialogue
+from checks.engine.tls import Contexts, TlsStream, UnusableError
+from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent, timed_out, tls_broken
+
+Done = Callable[[ProbeResult], None]
+
+LATE_SECONDS = 0.05
+"""How much later than a deadline the engine may look before it doubts itself rather than the server."""
+EVENTS_PER_POLL = 1024
+READ_BYTES = 16384
+READS_PER_WAKE = 4
+"""With READ_BYTES, what one probe may read before all others have had their turn."""
+INTEREST = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+CLOSING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+TROUBLE = select.EPOLLERR | select.EPOLLHUP
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+
+class _Probe:
+    """One probe under way; `socket` is None once it has ended."""
+
+    __slots__ = (
+        "address",
+        "closing",
+        "deadline",
+        "dialogue",
+        "done",
+        "due",
+        "error",
+        "file",
+        "keep_evidence",
+        "outgoing",
+        "phase",
+        "settings",
+        "socket",
+        "started",
+        "target",
+        "tls",
+        "touched",
+        "type",
+    )
+
+    def __init__(self, check: Check, target: Target, deadline: float, done: Done, dialogue: Dialogue) -> None:
+        self.type = check.type
+        self.target = target
+        self.deadline = deadline
+        self.done = done
+        self.dialogue = dialogue
+        self.settings: Tls | None = None
+        self.socket: socket.SocketType | None = None
+        self.file = -1
+        self.started = self.touched = self.due = 0.0
+        self.phase = Phase.CONNECTING
+        self.tls: TlsStream | None = None
+        self.outgoing = b""
+        self.closing = False
+        self.error = 0
+        self.keep_evidence = False
+
+
+class Engine:
+    """Carries probes. Belongs to one event loop and is used from its thread only.
+
+    `on_fault` is told, in one sentence, of a check that raised or broke its contract and of a `done` that raised;
+    without it the loop's exception handler is.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop | None = None, on_fault: Callable[[str], None] | None = None
+    ) -> None:
+        self._loop = loop or asyncio.get_running_loop()
+        self._on_fault = on_fault
+        self._epoll = select.epoll()
+        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
+        self._probes: dict[int, _Probe] = {}
+        self._deadlines: Deadlines[_Probe] = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._unfinished: list[_Probe] = []
+        self._unsent: list[tuple[Done, ProbeResult]] = []
+        self._contexts = Contexts()
+        self._first_ephemeral_port = _first_ephemeral_port()
+        self._closed = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many probes have started and not yet called their `done`."""
+        return len(self._probes) + len(self._unsent)
+
+    def prepare(self, settings: Tls) -> str | None:
+        """Read the files of these TLS settings now; return what is wrong with them. May be called from a thread.
+
+        Reading the system's authorities takes tens of milliseconds, which the first probe would otherwise pay.
+        """
+        try:
+            self._contexts.get(settings, self._loop.time())
+        except UnusableError as error:
+            return str(error)
+        return None
+
+    def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
+        """Start one probe. `done` is called once, from the loop and never from in here, unless the engine is closed.
+
+        `deadline` is in `loop.time()` and is for all of it: connecting, TLS and the conversation. A failure carries
+        its evidence; a pass does if `keep_evidence` asks for it. Raise RuntimeError after `close`.
+        """
+        if self._closed:
+            raise RuntimeError("the engine is closed")
+        now = self._loop.time()
+        try:
+            settings = check.tls
+            dialogue = Dialogue(check.converse(target))
+            if settings is not None:
+                self._contexts.get(settings, now)
+        except UnusableError as error:
+            self._later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
+            return
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            self._later(done, ProbeResult(False, self._fault(check.type, target, error), 0.0))
+            return
+        probe = _Probe(check, target, deadline, done, dialogue)
+        probe.settings = settings
+        probe.keep_evidence = keep_evidence
+        probe.started = probe.touched = now
+        try:
+            self._connect(probe)
+        except OSError as error:
+            if error.errno in REACHED_NOBODY:
+                evidence = Evidence(peer=_show(target))
+                self._later(done, ProbeResult(False, broken(error.errno, Phase.CONNECTING), 0.0, evidence=evidence))
+            else:
+                self._later(done, ProbeResult(False, not_sent(error), 0.0, sent=False))
+            return
+        probe.due = self._deadlines.add(probe, deadline)
+        if self._timer is None or probe.due < self._timer_due:
+            self._wake_by(probe.due)
+
+    def close(self) -> None:
+        """Drop every probe without calling its `done`, and leave the loop."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._epoll.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+        for probe in list(self._probes.values()):
+            self._put_away(probe)
+            self._leave_conversation(probe)
+        self._unfinished.clear()
+        self._unsent.clear()
+        self._epoll.close()
+
+    # Sockets. Fresh ones; `_connect` and `_put_away` are where kept ones would be taken and given back.
+
+    def _connect(self, probe: _Probe) -> None:
+        family, address = _socket_address(probe.target)
+        sock = socket.SocketType(family, STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            number = sock.connect_ex(address)
+            file = sock.fileno()
+            if number in (0, errno.EINPROGRESS):
+                self._epoll.register(file, INTEREST)
+        except OSError:
+            sock.close()
+            raise
+        if number not in (0, errno.EINPROGRESS):
+            sock.close()
+            raise OSError(number, os.strerror(number))
+        probe.socket = sock
+        probe.file = file
+        self._probes[file] = probe
+
+    def _put_away(self, probe: _Probe) -> None:
+        if probe.socket is not None:
+            del self._probes[probe.file]
+            # Closing alone would do, unless a child that is just being forked still holds the description.
+            self._epoll.unregister(probe.file)
+            probe.socket.close()
+            probe.socket = None
+            self._deadlines.discard(probe, probe.due)
+
+    # Wakes
+
+    def _on_ready(self) -> None:
+        self._poll()
+
+    def _poll(self) -> int:
+        events = self._epoll.poll(0, EVENTS_PER_POLL)
+        now = self._loop.time()
+        for file, mask in events:
+            probe = self._probes.get(file)
+            if probe is not None:
+                probe.touched = now
+                self._guarded(self._serve, probe, mask)
+        return len(events)
+
+    def _on_unfinished(self) -> None:
+        probes, self._unfinished = self._unfinished, []
+        for probe in probes:
+            if probe.socket is not None:
+                self._guarded(self._read, probe, probe.socket)
+
+    def _on_timer(self) -> None:
+        now = self._loop.time()
+        self._timer = None
+        for _ in range(1 + len(self._probes) // EVENTS_PER_POLL):
+            if self._poll() < EVENTS_PER_POLL:
+                break
+        for probe in self._deadlines.take_due(now):
+            granted = probe.deadline - probe.started
+            if now - probe.deadline > LATE_SECONDS and now - probe.touched < granted:
+                self._finish(probe, False, "void: the director was too busy to look in time", sent=False)
+            else:
+                phase = Phase.SENDING if probe.outgoing else probe.phase
+                self._finish(probe, False, timed_out(granted, phase))
+        due = self._deadlines.earliest()
+        if due is not None:
+            self._wake_by(due)
+
+    def _wake_by(self, due: float) -> None:
+        if self._closed:
+            return
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _guarded(self, act: Callable[..., None], probe: _Probe, argument: object) -> None:
+        try:
+            act(probe, argument)
+        except ssl.SSLError as error:
+            self._finish(probe, False, tls_broken(error))
+        except UnusableError as error:
+            self._finish(probe, False, f"not sent: {error}", sent=False)
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            self._finish(probe, False, self._fault(probe.type, probe.target, error))
+
+    # One probe's progress
+
+    def _serve(self, probe: _Probe, mask: int) -> None:
+        sock = probe.socket
+        assert sock is not None  # noqa: S101  `_put_away` takes a probe out of the table that events are looked up in
+        if probe.phase is Phase.CONNECTING:
+            if mask & TROUBLE:
+                number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if number:
+                    self._finish(probe, False, broken(number, Phase.CONNECTING))
+                    return
+            elif not mask & select.EPOLLOUT:
+                return
+            if probe.target.port >= self._first_ephemeral_port and _is_connected_to_itself(sock):
+                self._finish(probe, False, "connection refused")
+                return
+            self._connected(probe)
+        elif probe.outgoing and mask & select.EPOLLOUT:
+            outgoing, probe.outgoing = probe.outgoing, b""
+            self._send(probe, outgoing)
+        if probe.socket is not None and mask & READABLE:
+            probe.closing = bool(mask & CLOSING)
+            self._read(probe, sock)
+
+    def _connected(self, probe: _Probe) -> None:
+        if probe.settings is None:
+            probe.phase = Phase.WAITING
+            self._say(probe, probe.dialogue.begin())
+            return
+        context = self._contexts.get(probe.settings, probe.touched)
+        probe.tls = TlsStream(context, probe.settings, probe.target.address)
+        probe.phase = Phase.HANDSHAKE
+        probe.tls.handshake()
+        self._send(probe, probe.tls.to_send())
+
+    def _read(self, probe: _Probe, sock: socket.SocketType) -> None:
+        for _ in range(READS_PER_WAKE):
+            try:
+                data = sock.recv(READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._finish(probe, False, broken(error.errno or 0, probe.phase))
+                return
+            if not data and probe.error:
+                self._finish(probe, False, broken(probe.error, probe.phase))
+                return
+            self._receive(probe, data, ended=not data)
+            if probe.socket is None or (len(data) < READ_BYTES and not probe.closing):
+                return
+        self._go_on_later(probe)
+
+    def _go_on_later(self, probe: _Probe) -> None:
+        self._unfinished.append(probe)
+        if len(self._unfinished) == 1:
+            self._loop.call_soon(self._on_unfinished)
+
+    def _receive(self, probe: _Probe, data: bytes, *, ended: bool) -> None:
+        tls = probe.tls
+        if tls is not None:
+            tls.feed(data, ended=ended)
+            if probe.phase is Phase.HANDSHAKE and not self._shake_hands(probe, tls):
+                return
+            data = tls.read()
+            ended = tls.ended
+            if not data and not ended:
+                self._send(probe, tls.to_send())
+                return
+        self._say(probe, probe.dialogue.feed(data, ended=ended))
+
+    def _shake_hands(self, probe: _Probe, tls: TlsStream) -> bool:
+        try:
+            complete = tls.handshake()
+        finally:
+            self._send(probe, tls.to_send())  # an alert, too
+        if not complete:
+            return False
+        fault = tls.fault()
+        if fault is not None:
+            self._finish(probe, False, fault)
+            return False
+        probe.phase = Phase.WAITING
+        self._say(probe, probe.dialogue.begin())
+        return probe.socket is not None
+
+    def _say(self, probe: _Probe, data: bytes) -> None:
+        if data:
+            if probe.tls is not None:
+                probe.tls.write(data)
+                data = probe.tls.to_send()
+            self._send(probe, data)
+        verdict = probe.dialogue.verdict
+        if verdict is not None:
+            self._finish(probe, verdict.passed, verdict.reason)
+
+    def _send(self, probe: _Probe, data: bytes) -> None:
+        if not data or probe.socket is None or probe.error:
+            return
+        if probe.outgoing:
+            probe.outgoing += data
+            return
+        try:
+            probe.outgoing = data[probe.socket.send(data) :]
+        except BlockingIOError:
+            probe.outgoing = data
+        except OSError as error:
+            # What the server said before it hung up is worth more than that it did.
+            probe.error = error.errno or 0
+            probe.closing = True
+            self._go_on_later(probe)
+
+    # Ends
+
+    def _finish(self, probe: _Probe, passed: bool, reason: str, *, sent: bool = True) -> None:
+        if probe.socket is None:
+            return
+        self._put_away(probe)
+        self._leave_conversation(probe)
+        evidence = None
+        if probe.keep_evidence or not passed:
+            dialogue = probe.dialogue
+            certificate = probe.tls.describe() if probe.tls is not None else ""
+            evidence = Evidence(dialogue.sent, dialogue.received, _show(probe.target), certificate)
+        seconds = self._loop.time() - probe.started
+        self._tell(probe.done, ProbeResult(passed, reason, seconds, sent, evidence))
+
+    def _leave_conversation(self, probe: _Probe) -> None:
+        try:
+            probe.dialogue.close()
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            self._fault(probe.type, probe.target, error)
+
+    def _later(self, done: Done, result: ProbeResult) -> None:
+        self._unsent.append((done, result))
+        if len(self._unsent) == 1:
+            self._loop.call_soon(self._on_unsent)
+
+    def _on_unsent(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for done, result in unsent:
+            if not self._closed:
+                self._tell(done, result)
+
+    def _tell(self, done: Done, result: ProbeResult) -> None:
+        try:
+            done(result)
+        except Exception as error:  # noqa: BLE001  the other probes of this wake must still be served
+            self._report(f"the receiver of a probe's result raised {_place(error)}")
+
+    def _fault(self, kind: str, target: Target, error: Exception) -> str:
+        self._report(f"check {kind} of {_show(target)} raised {_place(error)}")
+        return f"fault in the check itself: {type(error).__name__}: {error}"
+
+    def _report(self, sentence: str) -> None:
+        try:
+            if self._on_fault is not None:
+                self._on_fault(sentence)
+                return
+        except Exception as error:  # noqa: BLE001  the other probes of this wake must still be served
+            sentence = f"{sentence}; and so did the receiver of that message: {_place(error)}"
+        self._loop.call_exception_handler({"message": sentence})
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _show(target: Target) -> str:
+    return f"[{target.address}]:{target.port}" if ":" in target.address else f"{target.address}:{target.port}"
+
+
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+
+
+def _socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
+    """Return what connect(2) takes; raise OSError for a name, which would be looked up while the loop waits."""
+    if "%" not in target.address:
+        return _plain_socket_address(target)
+    address, _, interface = target.address.partition("%")
+    return socket.AF_INET6, (address, target.port, 0, socket.if_nametoindex(interface))
+
+
+@functools.lru_cache(maxsize=65536)
+def _plain_socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
+    try:
+        address = ipaddress.ip_address(target.address)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"'{target.address}' is not an address") from error
+    if isinstance(address, ipaddress.IPv4Address):
+        return socket.AF_INET, (str(address), target.port)
+    return socket.AF_INET6, (str(address), target.port, 0, 0)
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 1024
+
+
+def _is_connected_to_itself(sock: socket.SocketType) -> bool:
+    """Say whether the kernel chose the target's own port for us: nobody listens there (TCP simultaneous open)."""
+    try:
+        return bool(sock.getsockname() == sock.getpeername())
+    except OSError:
+        return False
