@@ -1,0 +1,15 @@
+"""Which check types there are, by the word that a file's `type:` says."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from checks import Check
+from checks.http import Http, Https
+from checks.tcp import Tcp
+
+BUILT_IN: tuple[type[Check], ...] = (Tcp, Http, Https)
+
+
+def types() -> Mapping[str, type[Check]]:
+    """Return every check type by name."""
+    return MappingProxyType({check.type: check for check in BUILT_IN})
