@@ -1,0 +1,103 @@
+"""What every answer has in common: JSON errors, security headers, HEAD, and documents sent in chunks."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from healthlb.api.connections import Connections
+from healthlb.api.rendering import Rendering
+
+JSON = "application/json"
+
+_log = logging.getLogger(__name__)
+
+_SECURITY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(value: Any, status: int = 200, **headers: str) -> web.Response:
+    """Return a small JSON answer; `headers` are given with underscores for hyphens."""
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    body = json.dumps(value).encode() + b"\n"
+    return web.Response(body=body, status=status, content_type=JSON, headers=_SECURITY | named)
+
+
+def failure(status: int, sentence: str, **headers: str) -> web.Response:
+    """Return the one shape that errors have: `{"error": "…"}`."""
+    return answer({"error": sentence}, status, **headers)
+
+
+async def document(request: web.Request, rendering: Rendering, content_type: str) -> web.StreamResponse:
+    """Send a rendering chunk by chunk, each after the client has taken most of the one before."""
+    response = web.StreamResponse(headers=_SECURITY | {"Content-Type": content_type, "Vary": "Accept-Encoding"})
+    gzip = takes_gzip(request.headers.get("Accept-Encoding", ""))
+    if gzip:
+        response.headers["Content-Encoding"] = "gzip"
+    response.content_length = rendering.compressed_length if gzip else rendering.length
+    await response.prepare(request)
+    if request.method != "HEAD":
+        for chunk in rendering.compressed if gzip else rendering.plain():
+            await response.write(chunk)
+            # A write into a socket that has room never suspends.
+            await asyncio.sleep(0)
+    await response.write_eof()
+    return response
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Say whether an Accept-Encoding names gzip with a weight above 0 (RFC 9110 section 12.5.3)."""
+    for offer in accept_encoding.lower().split(","):
+        coding, _, parameters = offer.partition(";")
+        if coding.strip() == "gzip":
+            return parameters.replace(" ", "").rstrip("0") not in {"q=", "q=0."}
+    return False
+
+
+def bounded(connections: Connections) -> Middleware:
+    """Return the middleware that gives each request its time."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connections.started(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            connections.waiting(request.protocol)
+
+    return middleware
+
+
+@web.middleware
+async def faults_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn everything that can go wrong into one JSON sentence, and what was not foreseen into a log line as well."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allow = ", ".join(sorted(error.allowed_methods))
+        return failure(405, f"{request.path} answers {allow} only, not {request.method}.", Allow=allow)
+    except web.HTTPNotFound:
+        return failure(404, f"There is nothing at {request.path}.")
+    except web.HTTPRequestEntityTooLarge:
+        return failure(413, "The request's body is too large.")
+    except web.HTTPException as error:
+        return failure(error.status, f"{error.reason}.")
+    except TimeoutError:
+        return failure(503, "The director did not answer in time; is the kernel's table being read?", Retry_After="1")
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a fault in one answer must not end in a traceback or a broken socket)
+        _log.error("answering %s %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
+        return failure(500, "The director met a fault of its own; its log says which.")

@@ -1,0 +1,123 @@
+"""The routes: what may be read, and on the admin socket also what may be changed."""
+
+import asyncio
+
+from aiohttp import web
+
+from healthlb.api import document as json_document
+from healthlb.api import exposition, readiness
+from healthlb.api.admin import add_admin_routes
+from healthlb.api.answers import JSON, Handler, answer, bounded, document, failure, faults_as_json
+from healthlb.api.connections import Connections, Limits
+from healthlb.api.metrics import metrics
+from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
+from healthlb.api.source import Admin, SnapshotSource
+from healthlb.model.snapshot import Snapshot
+
+MAX_AGE = 1.0
+"""Seconds that kernel counters may be old; readers within it share one snapshot and its renderings."""
+
+CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
+
+_INDEX = {
+    "name": "healthlb",
+    "paths": ["/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/virtual_servers"],
+}
+
+
+def read_only_application(
+    source: SnapshotSource, limits: Limits | None = None, max_age: float = MAX_AGE
+) -> web.Application:
+    """Return the application of the read-only listener; one application serves one listener."""
+    application = _bare(limits or Limits())
+    _add_reading_routes(application, source, max_age)
+    return application
+
+
+def admin_application(
+    source: SnapshotSource,
+    admin: Admin,
+    token: str | None = None,
+    limits: Limits | None = None,
+    max_age: float = MAX_AGE,
+) -> web.Application:
+    """Return the application of the admin listener: the same to read, and the commands.
+
+    Over a UNIX socket its file mode is the permission. Over TCP a command needs `token`; without one all are refused.
+    """
+    application = _bare(limits or Limits(connections=32))
+    _add_reading_routes(application, source, max_age)
+    add_admin_routes(application, admin, token)
+    return application
+
+
+def _bare(limits: Limits) -> web.Application:
+    connections = Connections(limits)
+    application = web.Application(middlewares=[bounded(connections), faults_as_json], client_max_size=limits.body)
+    application[CONNECTIONS] = connections
+    return application
+
+
+def _add_reading_routes(application: web.Application, source: SnapshotSource, max_age: float) -> None:
+    def shared(path: str, fragments: Fragments, content_type: str) -> None:
+        renderings = SharedRenderings(fragments)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            rendering = await renderings.of(await source.snapshot(max_age))
+            return await document(request, rendering, content_type)
+
+        async def stop(_application: web.Application) -> None:
+            await renderings.close()
+
+        application.router.add_get(path, handle)
+        application.on_cleanup.append(stop)
+
+    application.router.add_get("/", _index)
+    application.router.add_get("/healthz", _healthz)
+    application.router.add_get("/readyz", _readyz(source, max_age))
+    shared("/metrics", metrics, exposition.CONTENT_TYPE)
+    shared("/api/v1/status", json_document.status, JSON)
+    shared("/api/v1/virtual_servers", json_document.virtual_servers, JSON)
+    application.router.add_get("/api/v1/virtual_servers/{name}", _virtual_server(source, max_age))
+
+
+async def _index(_request: web.Request) -> web.StreamResponse:
+    return answer(_INDEX)
+
+
+async def _healthz(_request: web.Request) -> web.StreamResponse:
+    return answer({"status": "ok"})
+
+
+def _readyz(source: SnapshotSource, max_age: float) -> Handler:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        snapshot = await source.snapshot(max_age)
+        if snapshot.ready:
+            return answer({"ready": True, "reasons": []})
+        because = await _sentences(snapshot)
+        return answer({"ready": False, "reasons": because, "error": " ".join(because)}, status=503)
+
+    return handle
+
+
+def _virtual_server(source: SnapshotSource, max_age: float) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        snapshot = await source.snapshot(max_age)
+        for one in snapshot.virtual_servers:
+            if one.name == name:
+                return await document(request, await in_slices(json_document.virtual_server(one)), JSON)
+        return failure(404, f"There is no virtual server {name!r}.")
+
+    return handle
+
+
+async def _sentences(snapshot: Snapshot) -> list[str]:
+    """Collect the reasons, giving the loop its turn now and then."""
+    found = []
+    for position, sentence in enumerate(readiness.reasons(snapshot)):
+        if sentence:
+            found.append(sentence)
+        if position % 1000 == 999:
+            await asyncio.sleep(0)
+    return found or ["The director has not said yet that it is ready."]

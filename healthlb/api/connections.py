@@ -1,0 +1,103 @@
+"""How many connections there may be, and how long each may take over what it is doing.
+
+aiohttp has no deadline for a request that drips in or for an answer that drips out, so a connection here always has
+one: for the next whole request head, and from there for the request's body and the answer.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds on clients. Times are seconds, sizes bytes."""
+
+    connections: int = 256
+    idle: float = 15.0
+    request: float = 30.0
+    body: int = 64 * 1024
+    head_line: int = 8190
+    head_lines: int = 64
+
+
+_FULL_BODY = b'{"error": "There are too many connections; try again later."}\n'
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
+)
+
+
+class Connections:
+    """The open connections of one listener, each with the moment at which it is cut."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.refused_total = 0
+        self.cut_total = 0
+        self._cut_at: dict[web.RequestHandler, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def factory(self, runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+        """Return the protocol factory of a listening socket: each connection passes the gate, then speaks HTTP."""
+        server = runner.server
+        if server is None:
+            raise RuntimeError("the runner must be set up before its connections come in")
+        return lambda: _Gate(self, server)
+
+    def started(self, handler: web.RequestHandler) -> None:
+        """Give a request that has arrived its whole time."""
+        self._cut_at[handler] = asyncio.get_running_loop().time() + self.limits.request
+
+    def waiting(self, handler: web.RequestHandler) -> None:
+        """Give a connection its time for the next request."""
+        self._cut_at[handler] = asyncio.get_running_loop().time() + self.limits.idle
+        if self._timer is None:
+            self._sweep_later()
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._cut_at.clear()
+
+    def _sweep_later(self) -> None:
+        period = min(self.limits.idle, self.limits.request) / 4
+        self._timer = asyncio.get_running_loop().call_later(period, self._sweep)
+
+    def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._timer = None
+        for handler, cut_at in list(self._cut_at.items()):
+            if handler.transport is None:
+                del self._cut_at[handler]
+            elif cut_at <= now:
+                self.cut_total += 1
+                handler.transport.abort()
+                del self._cut_at[handler]
+        if self._cut_at:
+            self._sweep_later()
+
+
+class _Gate(asyncio.Protocol):
+    """The first protocol of a connection: counts it, then hands its transport to HTTP or closes it."""
+
+    def __init__(self, connections: Connections, server: web.Server) -> None:
+        self._connections = connections
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("HTTP needs a stream transport")
+        if len(self._server.connections) >= self._connections.limits.connections:
+            self._connections.refused_total += 1
+            transport.write(_FULL)
+            transport.close()
+            return
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        self._connections.waiting(handler)

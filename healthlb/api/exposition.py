@@ -1,0 +1,40 @@
+"""Prometheus's text exposition format 0.0.4: families, labels and numbers as lines.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/ is the rule for the escaping and the order: HELP and TYPE
+once before a family's samples, and all samples of a family together.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_VALUE = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
+
+Sample = tuple[str, int | float | None]
+"""The labels as text (`""`, or `{name="value"}`) and the number; None leaves the sample out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric's name, kind and explanation."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+
+
+def labels(**pairs: str) -> str:
+    """Return `{name="value",…}` with the values escaped."""
+    return "{" + ",".join(f'{name}="{value.translate(_VALUE)}"' for name, value in pairs.items()) + "}"
+
+
+def lines(family: Family, samples: Iterable[Sample]) -> Iterator[str]:
+    """Yield a family's header, then a line a sample."""
+    name = family.name
+    yield f"# HELP {name} {family.help.translate(_HELP)}\n# TYPE {name} {family.kind}\n"
+    for text, value in samples:
+        # An empty fragment still lets the renderer look at the clock.
+        yield "" if value is None else f"{name}{text} {+value!r}\n"

@@ -1,0 +1,121 @@
+"""A snapshot with one of everything, and a source that hands out what it is told to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from healthlb.api.source import ReloadOutcome
+from healthlb.model.config import Quorum
+from healthlb.model.counters import Traffic, Usage
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Health
+from healthlb.model.snapshot import (
+    CheckStatus,
+    ConfigStatus,
+    DirectorStatus,
+    LastProbe,
+    ProbingStatus,
+    QuorumStatus,
+    RealServerStatus,
+    Snapshot,
+    TableStatus,
+    VirtualServerStatus,
+    Weight,
+)
+from healthlb.model.table import Method, Service, ServiceKey
+
+MOMENT = 1_792_000_000.25
+
+
+def real_server(name: str, address: str, health: Health, reason: str, port: int = 18089) -> RealServerStatus:
+    up = health is Health.UP
+    return RealServerStatus(
+        name=name,
+        address=Endpoint(address, port),
+        method=Method("nat"),
+        health=health,
+        admin="enabled",
+        since=MOMENT - 60,
+        weight=Weight(1, int(up), int(up)),
+        usage=Usage(Traffic(5, 48, 47, 2951, 6938), Traffic(1, 2, 3, 4, 5), 2, 3, 0),
+        checks=(CheckStatus("web", "http", health, LastProbe(MOMENT - 1, up, reason, 0.0012), 7, passed_total=40),),
+    )
+
+
+def snapshot_of(*virtual_servers: VirtualServerStatus, ready: bool = True, in_sync: bool = True) -> Snapshot:
+    return Snapshot(
+        taken_at=MOMENT,
+        ready=ready,
+        director=DirectorStatus(
+            name="lb1",
+            version="0.1.0",
+            started_at=MOMENT - 3600,
+            config=ConfigStatus("/etc/healthlb/healthlb.yaml", "0f" * 32, MOMENT - 3600),
+            table=TableStatus("ipvs", in_sync, MOMENT - 2, 1, 12, 2, () if in_sync else ("add 127.0.0.2:80: no",)),
+            probing=ProbingStatus(2, 1, 0, 0),
+        ),
+        virtual_servers=virtual_servers,
+    )
+
+
+def shop(*real_servers: RealServerStatus) -> VirtualServerStatus:
+    return VirtualServerStatus(
+        name="shop",
+        service=Service(ServiceKey.at("tcp", Endpoint("11.197.140.20", 18089)), "rr"),
+        method=Method("nat"),
+        state="degraded",
+        quorum=QuorumStatus(Quorum(), 1, True),
+        sorry_server_active=False,
+        usage=Usage(Traffic(10, 96, 94, 5902, 13876), Traffic(2, 4, 6, 8, 10), 4, 6, 0),
+        real_servers=real_servers,
+    )
+
+
+def degraded() -> Snapshot:
+    return snapshot_of(
+        shop(
+            real_server("11.197.141.110:18089", "11.197.141.110", Health.UP, "200 OK"),
+            real_server("web2", "11.197.140.20", Health.DOWN, "connection refused", 28089),
+        )
+    )
+
+
+@dataclass
+class Source:
+    """A source and an admin whose answers the test chooses; it counts what it was asked."""
+
+    current: Snapshot
+    fault: Exception | None = None
+    outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(True, "reloaded", ("edit x",)))
+    asked: list[float] = field(default_factory=list)
+    reloads: int = 0
+
+    async def snapshot(self, max_age: float) -> Snapshot:
+        self.asked.append(max_age)
+        if self.fault is not None:
+            raise self.fault
+        return self.current
+
+    async def reload(self) -> ReloadOutcome:
+        self.reloads += 1
+        return self.outcome
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source(degraded())
+
+
+@pytest.fixture
+def large() -> Callable[[int, int], Snapshot]:
+    """Make a snapshot of so many virtual servers with so many real servers each."""
+
+    def make(pools: int, servers: int) -> Snapshot:
+        pool = [
+            real_server(f"server-{number}", f"127.0.{number // 250}.{number % 250}", Health.UP, "200 OK")
+            for number in range(servers)
+        ]
+        return snapshot_of(*(shop(*pool) for _ in range(pools)))
+
+    return make

@@ -1,0 +1,385 @@
+"""The JSON and the metrics of any snapshot that there can be."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from healthlb.api import document, readiness
+from healthlb.api.metrics import metrics
+from healthlb.api.rendering import Rendering, in_slices
+from healthlb.model.config import Quorum
+from healthlb.model.counters import Traffic, Usage
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Health
+from healthlb.model.snapshot import (
+    CheckStatus,
+    ConfigStatus,
+    DirectorStatus,
+    LastProbe,
+    ProbingStatus,
+    QuorumStatus,
+    RealServerStatus,
+    Snapshot,
+    TableStatus,
+    VirtualServerStatus,
+    Weight,
+)
+from healthlb.model.table import Method, Persistence, Service, ServiceKey, Tunnel
+
+texts = st.text(st.characters(), max_size=12)
+counts = st.integers(0, 2**64 - 1)
+small = st.integers(0, 2**31 - 1)
+moments = st.floats(0, 4_000_000_000)
+ports = st.integers(0, 65535)
+addresses = st.ip_addresses(network="127.0.0.0/8").map(str) | st.ip_addresses(v=6).map(str)
+endpoints = st.builds(Endpoint, addresses, ports)
+traffics = st.builds(Traffic, counts, counts, counts, counts, counts)
+usages = st.none() | st.builds(Usage, traffics, traffics, small, small, small)
+tunnels = st.builds(Tunnel, st.sampled_from(["ipip", "gue", "gre"]), ports, st.sampled_from(["none", "csum"]))
+methods = st.builds(Method, st.sampled_from(["nat", "dr"])) | st.builds(Method, st.just("tunnel"), tunnels)
+probes = st.builds(LastProbe, moments, st.booleans(), texts, st.floats(0, 1000))
+checks = st.builds(
+    CheckStatus, texts, texts, st.sampled_from(Health), st.none() | probes, small, counts, counts, counts
+)
+keys = st.builds(ServiceKey.at, st.sampled_from(["tcp", "udp", "sctp"]), endpoints) | st.builds(
+    ServiceKey.marked, st.integers(1, 2**32 - 1), st.sampled_from(["inet", "inet6"])
+)
+real_servers = st.builds(
+    RealServerStatus,
+    name=texts,
+    address=endpoints,
+    method=methods,
+    health=st.sampled_from(Health),
+    admin=st.sampled_from(["enabled", "draining", "drained"]),
+    since=moments,
+    weight=st.builds(Weight, small, st.none() | small, st.none() | small),
+    usage=usages,
+    checks=st.lists(checks, max_size=3).map(tuple),
+)
+services = st.builds(
+    Service,
+    keys,
+    texts,
+    st.frozensets(st.sampled_from(["flag-1", "flag-2"])),
+    st.none() | st.builds(Persistence, small, st.integers(-1, 128), st.sampled_from(["", "sip"])),
+    st.booleans(),
+)
+virtual_servers = st.builds(
+    VirtualServerStatus,
+    name=texts,
+    service=services,
+    method=methods,
+    state=st.sampled_from(["up", "degraded", "panic", "down"]),
+    quorum=st.builds(QuorumStatus, st.builds(Quorum, small, small), small, st.booleans()),
+    sorry_server_active=st.booleans(),
+    usage=usages,
+    real_servers=st.lists(real_servers, max_size=3, unique_by=lambda server: _as_utf8(server.name)).map(tuple),
+)
+directors = st.builds(
+    DirectorStatus,
+    name=texts,
+    version=texts,
+    started_at=moments,
+    config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts),
+    table=st.builds(TableStatus, texts, st.booleans(), st.none() | moments, counts, counts, counts, st.tuples(texts)),
+    probing=st.builds(ProbingStatus, small, small, counts, counts),
+    warnings=st.lists(texts, max_size=2).map(tuple),
+)
+snapshots = st.builds(
+    Snapshot,
+    taken_at=moments,
+    ready=st.booleans(),
+    director=directors,
+    virtual_servers=st.lists(virtual_servers, max_size=3, unique_by=lambda one: _as_utf8(one.name)).map(tuple),
+)
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def _as_utf8(text: str) -> str:
+    """Two names that differ in a lone surrogate alone are one name once they are sent."""
+    return text.encode(errors="replace").decode()
+
+
+def rendered(fragments: Iterator[str]) -> str:
+    return b"".join(asyncio.run(in_slices(fragments)).plain()).decode()
+
+
+# What the public contract shows, and below it what was added to it.
+CONTRACT: dict[str, Any] = {
+    "director": {
+        "name": 0,
+        "version": 0,
+        "started_at": 0,
+        "config": {"path": 0, "sha256": 0, "loaded_at": 0},
+        "table": {
+            "backend": 0,
+            "in_sync": 0,
+            "last_resync_at": 0,
+            "drift_repaired_total": 0,
+            "failed_operations_total": 0,
+        },
+    },
+    "virtual_servers": [
+        {
+            "name": 0,
+            "address": 0,
+            "protocol": 0,
+            "scheduler": 0,
+            "method": 0,
+            "state": 0,
+            "quorum": {"up": 0, "live_weight": 0, "met": 0},
+            "sorry_server_active": 0,
+            "connections": {"active": 0, "inactive": 0},
+            "stats": {"connections": 0, "in_packets": 0, "out_packets": 0, "in_bytes": 0, "out_bytes": 0},
+            "rates": {
+                "connections_per_second": 0,
+                "in_packets_per_second": 0,
+                "out_packets_per_second": 0,
+                "in_bytes_per_second": 0,
+                "out_bytes_per_second": 0,
+            },
+            "real_servers": [
+                {
+                    "name": 0,
+                    "address": 0,
+                    "method": 0,
+                    "health": 0,
+                    "admin": 0,
+                    "since": 0,
+                    "weight": {"configured": 0, "effective": 0, "kernel": 0},
+                    "connections": {"active": 0, "inactive": 0},
+                    "stats": {"connections": 0, "in_packets": 0, "out_packets": 0, "in_bytes": 0, "out_bytes": 0},
+                    "rates": {
+                        "connections_per_second": 0,
+                        "in_packets_per_second": 0,
+                        "out_packets_per_second": 0,
+                        "in_bytes_per_second": 0,
+                        "out_bytes_per_second": 0,
+                    },
+                    "checks": [
+                        {
+                            "name": 0,
+                            "type": 0,
+                            "health": 0,
+                            "last": {"at": 0, "passed": 0, "reason": 0, "seconds": 0},
+                            "streak": 0,
+                        }
+                    ],
+                }
+            ],
+        }
+    ],
+    "vrrp": [],
+}
+ADDED = {
+    "taken_at",
+    "ready",
+    "director.config.refused",
+    "director.table.operations_total",
+    "director.table.failing",
+    "director.probing.probes",
+    "director.probing.in_flight",
+    "director.probing.late_total",
+    "director.probing.unsent_total",
+    "director.warnings",
+    *(
+        f"virtual_servers.{name}"
+        for name in (
+            "family",
+            "fwmark",
+            "scheduler_flags",
+            "tunnel",
+            "persistence",
+            "one_packet",
+            "quorum.hysteresis",
+            "connections.persistent",
+            "real_servers.tunnel",
+            "real_servers.connections.persistent",
+            "real_servers.checks.passed_total",
+            "real_servers.checks.failed_total",
+            "real_servers.checks.unsent_total",
+        )
+    ),
+}
+
+
+def key_paths(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every leaf; an empty list is a leaf."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from key_paths(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value:
+        for inner in value:
+            yield from key_paths(inner, path)
+    else:
+        yield path
+
+
+def test_the_status_has_the_contracts_keys_and_the_listed_additions_and_no_other(source: Any) -> None:
+    found = set(key_paths(json.loads(rendered(document.status(source.current)))))
+    assert found == set(key_paths(CONTRACT)) | ADDED
+
+
+def test_the_status_of_the_classic_set_up_reads_as_the_contract_shows_it(source: Any) -> None:
+    status = json.loads(rendered(document.status(source.current)))
+    pool = status["virtual_servers"][0]
+    assert pool["address"] == "11.197.140.20:18089"
+    assert (pool["protocol"], pool["scheduler"], pool["method"], pool["state"]) == ("tcp", "rr", "nat", "degraded")
+    assert pool["quorum"] == {"up": 1, "hysteresis": 0, "live_weight": 1, "met": True}
+    down = pool["real_servers"][1]
+    assert (down["name"], down["address"], down["health"]) == ("web2", "11.197.140.20:28089", "down")
+    assert down["weight"] == {"configured": 1, "effective": 0, "kernel": 0}
+    assert down["checks"][0]["last"]["reason"] == "connection refused"
+    assert down["since"] == "2026-10-14T17:45:40.250Z"
+
+
+@given(snapshots)
+def test_any_snapshot_is_json_that_says_what_the_snapshot_says(snapshot: Snapshot) -> None:
+    status = json.loads(rendered(document.status(snapshot)))
+    assert [one["name"] for one in status["virtual_servers"]] == [one.name for one in snapshot.virtual_servers]
+    for shown, one in zip(status["virtual_servers"], snapshot.virtual_servers, strict=True):
+        assert [server["health"] for server in shown["real_servers"]] == [s.health.value for s in one.real_servers]
+        assert [server["weight"]["kernel"] for server in shown["real_servers"]] == [
+            server.weight.kernel for server in one.real_servers
+        ]
+        usage = one.usage or Usage()
+        assert shown["stats"]["in_bytes"] == usage.stats.in_bytes
+        assert shown["rates"]["out_bytes_per_second"] == usage.rates.out_bytes
+    for moment in (status["taken_at"], status["director"]["started_at"], status["director"]["config"]["loaded_at"]):
+        assert RFC3339.fullmatch(moment)
+
+
+@given(snapshots)
+def test_the_list_and_the_single_virtual_server_are_those_of_the_status(snapshot: Snapshot) -> None:
+    status = json.loads(rendered(document.status(snapshot)))
+    listed = json.loads(rendered(document.virtual_servers(snapshot)))
+    assert listed == {"virtual_servers": status["virtual_servers"]}
+    single = [json.loads(rendered(document.virtual_server(one))) for one in snapshot.virtual_servers]
+    assert single == status["virtual_servers"]
+
+
+@given(st.floats(0, 4_000_000_000))
+def test_a_timestamp_is_rfc_3339_in_utc_to_the_millisecond(moment: float) -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document.timestamp(moment))
+
+
+NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+NODE_EXPORTER = {"local_address", "local_port", "remote_address", "remote_port", "proto", "local_mark"}
+
+
+def parse_exposition(text: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """Read text format 0.0.4 strictly: header before samples, families whole, no series twice, rules of promlint."""
+    assert text.endswith("\n")
+    families: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    kinds: dict[str, str] = {}
+    current = ""
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            _, _, current, explanation = line.split(" ", 3)
+            assert NAME.fullmatch(current)
+            assert current not in families
+            assert explanation.strip()
+            families[current] = {}
+        elif line.startswith("# TYPE "):
+            _, _, name, kinds[current] = line.split(" ")
+            assert name == current
+            assert kinds[current] in {"counter", "gauge"}
+            assert not families[current]
+            assert (kinds[current] == "counter") == name.endswith("_total")
+        else:
+            name = re.split(r"[{ ]", line, maxsplit=1)[0]
+            assert name == current
+            assert name in kinds
+            labels, number = parse_sample(line[len(name) :])
+            assert labels not in families[name]
+            families[name][labels] = number
+    return families
+
+
+def parse_sample(rest: str) -> tuple[tuple[tuple[str, str], ...], float]:
+    pairs: list[tuple[str, str]] = []
+    if rest.startswith("{"):
+        rest = rest[1:]
+        while not rest.startswith("}"):
+            found = re.match(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"(,|(?=\}))', rest)
+            assert found, rest
+            value = re.sub(r"\\(.)", lambda escape: {"n": "\n"}.get(escape[1], escape[1]), found[2])
+            pairs.append((found[1], value))
+            rest = rest[found.end() :]
+        rest = rest[1:]
+    assert re.fullmatch(r" [0-9.e+-]+", rest), rest
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return tuple(sorted(pairs)), float(rest)
+
+
+@given(snapshots)
+def test_any_snapshot_is_metrics_that_a_strict_reader_takes(snapshot: Snapshot) -> None:
+    families = parse_exposition(rendered(metrics(snapshot)))
+    servers = [server for one in snapshot.virtual_servers for server in one.real_servers]
+    up = families["healthlb_real_server_up"]
+    assert len(up) == len(servers)
+    assert sum(up.values()) == sum(server.health is Health.UP for server in servers)
+    assert {dict(labels)["virtual_server"] for labels in families["healthlb_virtual_server_up"]} == {
+        _as_utf8(one.name) for one in snapshot.virtual_servers
+    }
+    rows = families["healthlb_real_server_incoming_bytes_total"]
+    assert len(rows) == sum(server.usage is not None for server in servers)
+    assert all({name for name, _ in labels} >= NODE_EXPORTER for labels in rows)
+    probes_made = families["healthlb_check_probes_total"]
+    assert len(probes_made) == 3 * sum(len(server.checks) for server in servers)
+
+
+def test_no_family_has_a_state_or_a_health_as_a_label(source: Any) -> None:
+    names = {
+        name
+        for samples in parse_exposition(rendered(metrics(source.current))).values()
+        for labels in samples
+        for name, _ in labels
+    }
+    assert not names & {"state", "health", "admin", "reason"}
+
+
+def test_a_kernel_row_has_the_labels_and_spellings_of_node_exporter(source: Any) -> None:
+    rows = parse_exposition(rendered(metrics(source.current)))["healthlb_real_server_connections_active"]
+    assert [{name: value for name, value in labels if name in NODE_EXPORTER} for labels in rows] == [
+        {
+            "local_address": "11.197.140.20",
+            "local_port": "18089",
+            "remote_address": remote,
+            "remote_port": port,
+            "proto": "TCP",
+            "local_mark": "",
+        }
+        for remote, port in (("11.197.141.110", "18089"), ("11.197.140.20", "28089"))
+    ]
+
+
+@given(snapshots)
+def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
+    said = [sentence for sentence in readiness.reasons(snapshot) if sentence]
+    unknown = any(s.health is Health.UNKNOWN for one in snapshot.virtual_servers for s in one.real_servers)
+    assert any("no verdict yet" in sentence for sentence in said) == unknown
+    assert any("not in sync" in sentence for sentence in said) == (not snapshot.director.table.in_sync)
+
+
+@given(st.lists(st.text(max_size=20), max_size=50), st.integers(1, 40))
+def test_a_rendering_is_its_fragments_in_order_whatever_the_size_of_a_chunk(pieces: list[str], chunk: int) -> None:
+    def fragments() -> Iterator[str]:
+        yield from (piece * 2000 for piece in pieces * chunk)
+
+    rendering = asyncio.run(in_slices(fragments()))
+    text = "".join(piece * 2000 for piece in pieces * chunk).encode()
+    assert b"".join(rendering.plain()) == text
+    assert rendering.length == len(text)
+
+
+def test_no_chunk_of_ten_thousand_servers_is_large(large: Callable[[int, int], Snapshot]) -> None:
+    rendering: Rendering = asyncio.run(in_slices(metrics(large(1, 10_000))))
+    assert max(map(len, rendering.plain())) < 128 * 1024
+    assert rendering.compressed_length < rendering.length / 10
