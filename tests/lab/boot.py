@@ -13,6 +13,7 @@ By hand, from the repository's root::
 """
 
 import argparse
+import contextlib
 import functools
 import os
 import shlex
@@ -29,7 +30,10 @@ from typing import Literal, Self
 HERE = Path(__file__).resolve().parent
 BOOT_DEADLINE = 90.0
 """Seconds; a boot takes two on a quiet machine."""
-CONSOLE_TAIL_LINES = 30
+CONSOLE_TAIL_LINES = 50
+WATCHDOG = 'read -r _; kill -s KILL -- "-$1"'
+"""Ends the guest's process group when we end, be it by SIGKILL: its input is a pipe that only we hold. User Mode Linux
+left alone would leave its processes behind."""
 
 Mode = Literal["uml", "host"]
 
@@ -62,6 +66,7 @@ class Guest:
         self._memory = memory
         self._serial = serial
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         variables = {"HEALTHLB_IN_GUEST": self.mode, "LAB_SHARED": str(self.shared), **(environment or {})}
         if serial is not None:
             variables["LAB_SERIAL"] = "/dev/ttyS0" if self.mode == "uml" else f"/dev/fd/{serial}"
@@ -78,7 +83,7 @@ class Guest:
         with (self.shared / "console").open("wb") as console:
             try:
                 self._process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", *arguments],
+                    arguments,
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=subprocess.STDOUT,
@@ -88,6 +93,9 @@ class Guest:
                 )
             except OSError as error:
                 raise GuestError(f"The guest cannot be started: {error}.") from error
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", WATCHDOG, "lab", str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
 
     def poll(self) -> int | None:
         """Return the command's exit status, or None while it runs; raise GuestError if the guest is gone."""
@@ -134,9 +142,12 @@ class Guest:
     def close(self) -> None:
         """Kill the guest if it still runs and remove the shared directory."""
         if self._process is not None:
-            if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
         shutil.rmtree(self.shared, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -208,12 +219,14 @@ def chosen_mode() -> Mode:
 
 def host_is_able() -> bool:
     """Say whether the machine's own kernel can be the lab: we are root, and it has IPVS and all that the lab loads."""
-    modprobe = shutil.which("modprobe")
-    if os.geteuid() != 0 or modprobe is None:
+    modprobe = Path("/proc/sys/kernel/modprobe")
+    if os.geteuid() != 0 or not modprobe.exists():
         return False
     if not Path("/proc/net/ip_vs").exists():
-        listed = subprocess.run([modprobe, "--dry-run", "--quiet", "ip_vs"], capture_output=True, check=False)
-        if listed.returncode != 0:
+        program = modprobe.read_text().strip()
+        if not program or not Path(program).exists():
+            return False
+        if subprocess.run([program, "--dry-run", "--quiet", "ip_vs"], capture_output=True, check=False).returncode != 0:
             return False
     try:
         with Guest(["ipvsadm", "-A", "-t", "127.0.0.1:1", "-s", "mh"], mode="host") as guest:

@@ -15,7 +15,6 @@ fail() {
 modules="ip_vs ip_vs_rr ip_vs_wrr ip_vs_lc ip_vs_wlc ip_vs_lblc ip_vs_lblcr ip_vs_dh ip_vs_sh ip_vs_sed ip_vs_nq ip_vs_fo
     ip_vs_ovf ip_vs_mh ip_vs_pe_sip nf_conntrack veth bridge dummy ipip ip_gre fou ipv6 ip6_tunnel tun macvlan
     sch_ingress sch_netem cls_matchall cls_u32 act_skbedit"
-modprobe=modprobe
 
 if [ "$LAB_MODE" = uml ]; then
     # The root file system is the host's, read-only; only these and the shared directory can be written.
@@ -37,11 +36,12 @@ else
     mount -t tmpfs none /run || fail "the lab cannot mount a tmpfs on /run in a mount namespace of its own"
     mount -t sysfs none /sys || fail "the lab cannot mount sysfs for a network namespace of its own"
     TMPDIR=$LAB/tmp
+    modprobe=$(cat /proc/sys/kernel/modprobe)
 fi
 mkdir -p /run/netns "$TMPDIR"
 # shellcheck disable=SC2086 # a list of words
-$modprobe -a $modules 2>"$LAB/modprobe" ||
-    fail "this kernel lacks a module that the lab needs: $(tr '\n' ' ' <"$LAB/modprobe")"
+missing=$($modprobe -a $modules 2>&1) ||
+    fail "this kernel lacks what the lab needs: $(echo "$missing" | sed 's/.*Module \([^ ]*\) not found.*/\1/' | tr '\n' ' ')"
 ip link set lo up || fail "the guest cannot bring its loopback device up"
 cd "$(cat "$LAB/directory")" || fail "the guest cannot enter the directory that its command was started from"
 echo yes >"$LAB/booted"
