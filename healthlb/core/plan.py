@@ -67,7 +67,7 @@ def applied(table: IpvsTable, operations: Iterable[Operation]) -> IpvsTable:
                 destinations(key)[destination.address] = destination
             case DeleteDestination(key, address):
                 del destinations(key)[address]
-            case SetTimeouts():
+            case _:
                 timeouts = merge_timeouts(timeouts, operation.timeouts)
     return IpvsTable(services, timeouts)
 

@@ -70,11 +70,11 @@ class DriftRepaired:
 
 @dataclass(frozen=True, slots=True)
 class OperationFailed:
-    """The table refused an operation; it is tried again after `retry_in` seconds."""
+    """The table refused an operation; it is tried again after `retry_in` seconds (None: not again)."""
 
     operation: Operation
     reason: str
-    retry_in: float
+    retry_in: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,31 @@
+"""What a reload changes, in the words of the file."""
+
+from healthlb.model.config import Config, VirtualServer
+
+
+def changes(before: Config, after: Config) -> tuple[str, ...]:
+    """Return one short sentence for each thing that differs between two configurations."""
+    found = [
+        f"{name} section changed"
+        for name, old, new in (("director", before.director, after.director), ("api", before.api, after.api))
+        if old != new
+    ]
+    old_servers, new_servers = before.virtual_servers, after.virtual_servers
+    found += [f"{name} removed" for name in old_servers if name not in new_servers]
+    found += [f"{name} added" for name in new_servers if name not in old_servers]
+    for name, server in new_servers.items():
+        old = old_servers.get(name)
+        if old is not None and old is not server and old != server:
+            found.append(f"{name}: {_pool_change(old, server)}")
+    return tuple(found)
+
+
+def _pool_change(before: VirtualServer, after: VirtualServer) -> str:
+    if before.service.key != after.service.key:
+        return f"now {after.service.key}"
+    old = {server.address: server for server in before.real_servers}
+    new = {server.address: server for server in after.real_servers}
+    parts = [f"real server {address} removed" for address in old if address not in new]
+    parts += [f"real server {address} added" for address in new if address not in old]
+    parts += [f"real server {address} changed" for address, server in new.items() if old.get(address, server) != server]
+    return ", ".join(parts) or "settings changed"

@@ -1,0 +1,297 @@
+"""The one writer: takes probe results and configurations, and keeps the table right, pass after pass.
+
+Everyone else only wakes it. Results change levels at once and mark pools; wakes coalesce; each pass works from the
+levels that it finds. It looks at the table anew at start, after a failure, when a reader wants fresh counters, and
+every `resync` seconds, so that an `ipvsadm -C`, a lost answer and a restart are all the same case.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from checks import ProbeResult
+from healthlb.core.pool import live_weight, pool_state, quorum_met
+from healthlb.daemon.breath import Breath
+from healthlb.daemon.failing import FailingOperations, backoff
+from healthlb.daemon.fault import describe
+from healthlb.daemon.pools import Pools, Sink
+from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
+from healthlb.daemon.records import Pool, ProbeRecord
+from healthlb.linux.table import Table, TableUnavailableError
+from healthlb.model.config import Config
+from healthlb.model.counters import TableReading
+from healthlb.model.events import (
+    DriftRepaired,
+    ForeignServicesKept,
+    OperationFailed,
+    OperationRecovered,
+    QuorumLost,
+    QuorumRegained,
+    TableChanged,
+    TableLost,
+    TableRegained,
+    VirtualServerChanged,
+)
+from healthlb.model.table import IpvsTable, ServiceKey
+
+PASS_DEADLINE = 30.0
+"""Seconds after which a pass counts as stuck; the table's own requests have shorter deadlines inside."""
+STUCK = f"the table has not answered for {PASS_DEADLINE:g}s"
+REFRESH_DEADLINE = 2.0
+"""Seconds that a reader waits for fresh counters before it gets the older ones."""
+HEARTBEAT = 1.0
+"""Seconds between signs of life at most."""
+
+Answer = TypeVar("Answer")
+
+
+class Controller:
+    """Owns the pools and the table. `alive` is called whenever the controller has made progress."""
+
+    def __init__(
+        self, table: Table, pools: Pools, sink: Sink, chance: random.Random, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        self._table = table
+        self._sink = sink
+        self._chance = chance
+        self._alive = alive
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="table")
+        self._wake = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._passed = asyncio.Event()
+        self._look = True
+        self._look_at = 0.0
+        self._failing = FailingOperations(chance)
+        self._lost_attempts = 0
+        self._running: asyncio.Future[Any] | None = None
+        self._foreign: tuple[ServiceKey, ...] | None = None
+        self.pools = pools
+        self.config: Config | None = None
+        self.known: IpvsTable | None = None
+        self.reading = TableReading()
+        self.read_at: float | None = None
+        self.lost: str | None = None
+        self.operations_total = 0
+        self.drift_repaired_total = 0
+
+    async def adopt(self, config: Config) -> None:
+        """Put a configuration in force; the table follows with the next pass."""
+        async with self._busy:
+            await self.pools.adopt(config)
+            self.config = config
+        self.wake()
+
+    def finished(self, record: ProbeRecord, result: ProbeResult) -> float:
+        """Take a probe's result; return the seconds from its start to the next, before jitter."""
+        interval = self.pools.observe(record, result)
+        if self.pools.dirty:
+            self.wake()
+        return interval
+
+    def wake(self) -> None:
+        """Ask for a pass soon."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Pass after pass, until cancelled."""
+        while True:
+            if not self.stuck:
+                self._alive()
+            await self._sleep()
+            if self._due():
+                await self.make_pass()
+
+    async def make_pass(self) -> None:
+        """Make one pass now, over all pools if the table is to be looked at, else over those that changed."""
+        async with self._busy:
+            self._wake.clear()
+            job = await self._job()
+            try:
+                outcome = await self._work(lambda: reconcile(self._table, job))
+                await self._digest(job, outcome)
+            except (TableUnavailableError, TimeoutError) as error:
+                self._unreachable(str(error) or STUCK)
+            except Exception as error:  # noqa: BLE001  the one writer outlives its own faults, and says so
+                self._unreachable(describe(error))
+            passed, self._passed = self._passed, asyncio.Event()
+            passed.set()
+
+    async def refresh(self, max_age: float) -> None:
+        """Return once the counters are at most `max_age` seconds old, or after a bounded wait."""
+        if self.lost is not None or (self.read_at is not None and time.time() - self.read_at <= max_age):
+            return
+        self._look = True
+        self.wake()
+        try:
+            async with asyncio.timeout(REFRESH_DEADLINE):
+                await self._passed.wait()
+        except TimeoutError:
+            return
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the table is what the latest verdicts want, as far as is known."""
+        return self.known is not None and self.lost is None and not self._failing and not self.pools.dirty
+
+    @property
+    def failed_operations_total(self) -> int:
+        """How many operations were refused so far."""
+        return self._failing.total
+
+    def failing(self) -> tuple[str, ...]:
+        """Return what fails now, with reasons."""
+        return (self.lost,) if self.lost is not None else self._failing.sentences()
+
+    async def with_table(self, work: Callable[[], Answer]) -> Answer:
+        """Do other work with the table, between passes; raise TableUnavailableError or TimeoutError."""
+        async with self._busy:
+            return await self._work(work)
+
+    async def withdraw(self) -> None:
+        """Carry out `on_stop`: leave our services alone (keep), empty their weights (drain) or delete them (remove)."""
+        config = self.config
+        if config is None or config.director.on_stop == "keep":
+            return
+        async with self._busy:
+            ours = self.pools.ours | frozenset(self.pools.former)
+            mode = config.director.on_stop
+            try:
+                outcome = await self._work(lambda: withdraw(self._table, ours, mode))
+            except (TableUnavailableError, TimeoutError) as error:
+                self._unreachable(str(error) or STUCK)
+                return
+            for operation in outcome.done:
+                self._sink(TableChanged(operation))
+            for failure in outcome.failures:
+                self._sink(OperationFailed(failure.operation, failure.reason, None))
+
+    def close(self) -> None:
+        """Let go of the worker; a pass that is stuck in the kernel is left behind."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _due(self) -> bool:
+        now = self._now()
+        if self.lost is not None or now >= self._look_at:
+            return now >= self._look_at
+        retry = self._failing.next_retry()
+        return self._look or bool(self.pools.dirty or self.pools.former) or (retry is not None and now >= retry)
+
+    async def _sleep(self) -> None:
+        until = min(self._look_at, self._failing.next_retry() or self._look_at, self._now() + HEARTBEAT)
+        try:
+            async with asyncio.timeout_at(until):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _job(self) -> Job:
+        now = self._now()
+        retry = self._failing.next_retry()
+        read = self._look or self.known is None or now >= self._look_at or (retry is not None and now >= retry)
+        dirty, self.pools.dirty = self.pools.dirty, set()
+        breath = Breath()
+        work = []
+        for name in self.pools.by_name if read else dirty:
+            pool = self.pools.by_name[name]
+            work.append((pool.server, tuple([member.standing for member in pool.members])))
+            await breath()
+        director = self.config.director if self.config is not None else None
+        return Job(
+            pools=tuple(work),
+            known=self.known,
+            read=read,
+            ours=self.pools.ours,
+            former=frozenset(self.pools.former),
+            remove_foreign=read and director is not None and director.foreign_services == "remove",
+            timeouts=director.ipvs_timeouts if director is not None and read else None,
+            held=self._failing.held(now),
+        )
+
+    async def _work(self, work: Callable[[], Answer]) -> Answer:
+        if self.stuck:
+            raise TimeoutError
+        running = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        self._running = running
+        async with asyncio.timeout(PASS_DEADLINE):
+            return await asyncio.shield(running)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a pass has not come back from the table."""
+        return self._running is not None and not self._running.done()
+
+    def _unreachable(self, reason: str) -> None:
+        self._lost_attempts += 1
+        self._look_at = self._now() + backoff(self._lost_attempts, self._chance)
+        if self.lost != reason:
+            self._sink(TableLost(reason))
+        self.lost = reason
+
+    async def _digest(self, job: Job, outcome: Outcome) -> None:
+        now = self._now()
+        if self.lost is not None:
+            self.lost = None
+            self._lost_attempts = 0
+            self._sink(TableRegained())
+        self.known = outcome.table
+        self.pools.former &= outcome.table.services.keys()
+        if outcome.reading is not None:
+            self._seen(outcome.reading, outcome.foreign, now)
+        await self._tell(outcome)
+        for failure in outcome.failures:
+            self._sink(OperationFailed(failure.operation, failure.reason, self._failing.failed(failure, now)))
+        touched = None if job.read else outcome.wanted.keys() | job.former
+        for operation in self._failing.settle(outcome.failures, job.held, touched):
+            self._sink(OperationRecovered(operation))
+        breath = Breath()
+        for server, _ in job.pools:
+            pool = self.pools.by_name[server.name]
+            pool.wanted = outcome.wanted[server.service.key]
+            self._measure(pool)
+            await breath()
+
+    def _seen(self, reading: TableReading, foreign: tuple[ServiceKey, ...], now: float) -> None:
+        self._look = False
+        self._look_at = now + (self.config.director.resync if self.config is not None else HEARTBEAT)
+        self.reading = reading
+        self.read_at = time.time()
+        kept = self.config is not None and self.config.director.foreign_services == "keep"
+        if kept and foreign and foreign != self._foreign:
+            self._sink(ForeignServicesKept(tuple(str(key) for key in foreign)))
+        self._foreign = foreign
+
+    async def _tell(self, outcome: Outcome) -> None:
+        breath = Breath()
+        self.operations_total += len(outcome.done)
+        for operation in outcome.done:
+            if operation in outcome.drift:
+                self.drift_repaired_total += 1
+                self._sink(DriftRepaired(operation))
+            else:
+                self._sink(TableChanged(operation))
+            await breath()
+
+    def _measure(self, pool: Pool) -> None:
+        row = self.known.services.get(pool.server.service.key) if self.known is not None else None
+        rows = row.destinations if row is not None else {}
+        pool.live_weight = live_weight(rows.values())
+        met = quorum_met(pool.quorum_met, pool.live_weight, pool.server.quorum)
+        if met is not pool.quorum_met:
+            event = QuorumRegained if met else QuorumLost
+            self._sink(event(pool.server.name, pool.live_weight))
+        pool.quorum_met = met
+        weights = [
+            rows[member.server.address].weight if member.server.address in rows else 0 for member in pool.members
+        ]
+        state = pool_state([member.server.weight for member in pool.members], weights, met)
+        if state != pool.state:
+            self._sink(VirtualServerChanged(pool.server.name, pool.state, state, pool.live_weight))
+        pool.state = state
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,166 @@
+"""The pools and the probes behind them: takes a configuration and results, and tells which pools need a pass.
+
+Owned and called by the controller alone.
+"""
+
+from collections.abc import Callable
+
+from checks import ProbeResult
+from healthlb.core.desired import Standing
+from healthlb.core.health import next_interval, observe
+from healthlb.daemon.breath import Breath
+from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.model.config import Config, Probe, RealServer, VirtualServer
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.events import Event, ProbesUnsent, RealServerDown, RealServerUp
+from healthlb.model.health import CheckState, Health
+from healthlb.model.snapshot import LastProbe
+from healthlb.model.table import ServiceKey
+
+Sink = Callable[[Event], None]
+
+
+class Pools:
+    """Every pool by name, and every probe once, however many pools rest on it.
+
+    `added` and `removed` are told of probes that begin and end; `clock` gives UNIX seconds, for `since` and the like.
+    `dirty` names the pools whose levels changed since the last pass, `former` the services to be deleted because an
+    earlier configuration listed them.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Callable[[], float],
+        added: Callable[[ProbeRecord], None],
+        removed: Callable[[ProbeRecord], None],
+    ) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._added = added
+        self._removed = removed
+        self._records: dict[Probe, ProbeRecord] = {}
+        self._unsent = False
+        self._unknown = 0
+        self.unsent_total = 0
+        self.by_name: dict[str, Pool] = {}
+        self.ours: frozenset[ServiceKey] = frozenset()
+        self.former: set[ServiceKey] = set()
+        self.dirty: set[str] = set()
+
+    def settled(self) -> bool:
+        """Return whether every real server has its first verdict."""
+        return self._unknown == 0
+
+    async def adopt(self, config: Config) -> None:
+        """Take a configuration; what is equal to what was keeps its probes, verdicts and streaks."""
+        breath = Breath()
+        servers = config.virtual_servers
+        self._claim(frozenset(server.service.key for server in servers.values()))
+        leaving = []
+        for name in [name for name, pool in self.by_name.items() if servers.get(name) is not pool.server]:
+            if servers.get(name) != self.by_name[name].server:
+                leaving.append(self.by_name.pop(name))
+            else:
+                self.by_name[name].server = servers[name]
+            await breath()
+        before = {pool.server.name: pool for pool in leaving}
+        for name, server in servers.items():
+            if name not in self.by_name:
+                self.by_name[name] = await self._join(server, before.get(name), breath)
+                self.dirty.add(name)
+        for pool in leaving:
+            await self._leave(pool, breath)
+        self.by_name = {name: self.by_name[name] for name in servers}
+        self.dirty &= self.by_name.keys()
+
+    def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
+        """Take one result and return the seconds from this probe's start to the next, before jitter."""
+        schedule = record.probe.check.schedule
+        if not result.sent:
+            self._not_sent(record, result)
+            return schedule.fast_interval
+        self._unsent = False
+        if result.passed:
+            record.passed_total += 1
+        else:
+            record.failed_total += 1
+        before = record.state
+        record.state = observe(before, result.passed, schedule)
+        record.last = LastProbe(self._clock(), result.passed, result.reason, result.seconds)
+        if record.state.health is not before.health or record.state.passing != before.passing:
+            for member in record.members:
+                self._look(member, record)
+        return next_interval(record.state, schedule)
+
+    def _claim(self, keys: frozenset[ServiceKey]) -> None:
+        self.former |= self.ours
+        self.former -= keys
+        self.ours = keys
+
+    async def _join(self, server: VirtualServer, before: Pool | None, breath: Breath) -> Pool:
+        pool = Pool(server)
+        known: dict[Endpoint, Member] = {}
+        if before is not None:
+            pool.state, pool.quorum_met, pool.live_weight = before.state, before.quorum_met, before.live_weight
+            known = {member.server.address: member for member in before.members}
+        for real_server in server.real_servers:
+            pool.members.append(self._member(pool, real_server, known.get(real_server.address)))
+            await breath()
+        return pool
+
+    def _member(self, pool: Pool, server: RealServer, before: Member | None) -> Member:
+        records = tuple(self._record(probe) for probe in server.probes)
+        member = Member(pool, server, records, self._clock())
+        for record in records:
+            record.members.append(member)
+        member.standing = member.look()
+        if before is not None and before.standing.health is member.standing.health:
+            member.since = before.since
+        self._unknown += member.standing.health is Health.UNKNOWN
+        return member
+
+    def _record(self, probe: Probe) -> ProbeRecord:
+        record = self._records.get(probe)
+        if record is None:
+            record = self._records[probe] = ProbeRecord(probe)
+            self._added(record)
+        return record
+
+    async def _leave(self, pool: Pool, breath: Breath) -> None:
+        for member in pool.members:
+            self._unknown -= member.standing.health is Health.UNKNOWN
+            for record in member.records:
+                record.members.remove(member)
+                if not record.members:
+                    del self._records[record.probe]
+                    self._removed(record)
+            await breath()
+
+    def _look(self, member: Member, record: ProbeRecord) -> None:
+        before, member.standing = member.standing, member.look()
+        if member.standing == before:
+            return
+        self.dirty.add(member.pool.server.name)
+        if member.standing.health is not before.health:
+            self._turned(member, before, record)
+
+    def _turned(self, member: Member, before: Standing, record: ProbeRecord) -> None:
+        member.since = self._clock()
+        self._unknown += (member.standing.health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
+        if member.standing.health is not Health.UNKNOWN:
+            self._sink(verdict(member, record, record.state))
+
+    def _not_sent(self, record: ProbeRecord, result: ProbeResult) -> None:
+        record.unsent_total += 1
+        self.unsent_total += 1
+        if not self._unsent:
+            self._unsent = True
+            self._sink(ProbesUnsent(record.probe.check.name, str(record.probe.target), result.reason))
+
+
+def verdict(member: Member, record: ProbeRecord, state: CheckState) -> Event:
+    """Return the event of a member whose verdict turned because of a record's latest result."""
+    event = RealServerUp if member.standing.health is Health.UP else RealServerDown
+    reason = record.last.reason if record.last is not None else ""
+    return event(member.pool.server.name, member.server.name, record.probe.check.name, reason, state.streak)

@@ -1,0 +1,174 @@
+"""When to probe: one heap of due times and one timer for them all.
+
+First probes are spread at random, later ones are jittered around their interval, start to start. At most `limit` probes
+are under way; those due beyond it wait in line and are counted late, never lost. The engine carries them out.
+"""
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from checks import Check, ProbeResult, Target
+from healthlb.daemon.records import ProbeRecord
+
+TICK = 0.010
+"""Seconds within which due probes are started together: one wake for many."""
+LATE = 0.100
+"""Seconds after its due time from which a start counts as late."""
+JITTER = 0.05
+"""The share of an interval by which the next start may come early or late."""
+SPREAD = 2.0
+"""Seconds over which first probes are spread at most, so that a long interval does not delay the first verdict."""
+
+
+class Timer(Protocol):
+    """A one-shot timer."""
+
+    def cancel(self) -> None:
+        """Do not fire."""
+
+
+class Clock(Protocol):
+    """The part of an event loop that a prober needs: monotonic seconds and one-shot timers."""
+
+    def time(self) -> float:
+        """Return monotonic seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call back at a time."""
+
+
+class Carrier(Protocol):
+    """What carries out a probe; `done` is called exactly once, later, on the loop."""
+
+    def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+        """Start one probe that ends before `deadline`, in the clock's seconds."""
+
+
+class Slot:
+    """One probe's place in the schedule."""
+
+    __slots__ = ("_prober", "due", "record", "removed", "started")
+
+    def __init__(self, prober: "Prober", record: ProbeRecord, due: float) -> None:
+        self._prober = prober
+        self.record = record
+        self.due = due
+        self.started = 0.0
+        self.removed = False
+
+    def __lt__(self, other: "Slot") -> bool:
+        return self.due < other.due
+
+    def done(self, result: ProbeResult) -> None:
+        """Take the result from the carrier."""
+        self._prober.ended(self, result)
+
+
+class Prober:
+    """Starts every probe when it is due and hands each result to `finished`, which returns the next interval."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        carrier: Carrier,
+        finished: Callable[[ProbeRecord, ProbeResult], float],
+        limit: int,
+        chance: random.Random,
+    ) -> None:
+        self._clock = clock
+        self._carrier = carrier
+        self._finished = finished
+        self._limit = limit
+        self._chance = chance
+        self._heap: list[Slot] = []
+        self._waiting: deque[Slot] = deque()
+        self._slots: dict[ProbeRecord, Slot] = {}
+        self._timer: Timer | None = None
+        self._timer_at = float("inf")
+        self.in_flight = 0
+        self.late_total = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def add(self, record: ProbeRecord) -> None:
+        """Begin to probe; the first probe starts at a random moment within its fast interval."""
+        spread = min(record.probe.check.schedule.fast_interval, SPREAD)
+        slot = Slot(self, record, self._clock.time() + self._chance.uniform(0, spread))
+        self._slots[record] = slot
+        self._push(slot)
+
+    def remove(self, record: ProbeRecord) -> None:
+        """Stop probing; a probe under way ends unheard."""
+        self._slots.pop(record).removed = True
+
+    def overdue(self) -> float:
+        """Return the seconds by which the most overdue probe is late; 0 when all is on time."""
+        heads = [queue[0].due for queue in (self._heap, self._waiting) if queue]
+        return max(0.0, self._clock.time() - min(heads)) if heads else 0.0
+
+    def close(self) -> None:
+        """Start nothing more."""
+        for slot in self._slots.values():
+            slot.removed = True
+        self._slots.clear()
+        self._heap.clear()
+        self._waiting.clear()
+        self._cancel()
+
+    def ended(self, slot: Slot, result: ProbeResult) -> None:
+        """Take a result, and start whoever waits in line for the place."""
+        self.in_flight -= 1
+        if not slot.removed:
+            interval = self._finished(slot.record, result)
+            interval *= self._chance.uniform(1 - JITTER, 1 + JITTER)
+            slot.due = max(slot.started + interval, self._clock.time())
+            self._push(slot)
+        while self._waiting and self.in_flight < self._limit:
+            self._start(self._waiting.popleft(), self._clock.time())
+
+    def _push(self, slot: Slot) -> None:
+        heapq.heappush(self._heap, slot)
+        if slot.due < self._timer_at - TICK:
+            self._arm(slot.due)
+
+    def _arm(self, when: float) -> None:
+        self._cancel()
+        self._timer_at = when
+        self._timer = self._clock.call_at(when, self._wake)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._timer_at = float("inf")
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._timer_at = float("inf")
+        now = self._clock.time()
+        while self._heap and self._heap[0].due <= now:
+            slot = heapq.heappop(self._heap)
+            if slot.removed:
+                continue
+            if self.in_flight < self._limit:
+                self._start(slot, now)
+            else:
+                self._waiting.append(slot)
+        if self._heap:
+            self._arm(max(self._heap[0].due, now + TICK))
+
+    def _start(self, slot: Slot, now: float) -> None:
+        if slot.removed:
+            return
+        if now - slot.due > LATE:
+            self.late_total += 1
+        slot.started = now
+        self.in_flight += 1
+        probe = slot.record.probe
+        target = Target(probe.target.address, probe.target.port)
+        deadline = now + probe.check.schedule.timeout
+        self._carrier.start(cast("Check", probe.check.conversation), target, deadline, slot.done)

@@ -1,0 +1,122 @@
+"""One pass over the table, from verdicts to operations carried out. Runs in a worker thread: it blocks on the table.
+
+Everything that goes in and comes out is immutable, so that the loop and the worker share nothing.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from healthlb.core.desired import Standing, desired_row
+from healthlb.core.plan import applied, plan, scope, service_of
+from healthlb.linux.table import Table
+from healthlb.model.config import VirtualServer
+from healthlb.model.counters import TableReading
+from healthlb.model.operations import AddService, Operation, OperationFailure
+from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one pass is to do.
+
+    `known` is the table as it is believed to be; `read` asks for a fresh look first. `ours` are the services of the
+    configuration, `former` those of an earlier one that are still to be deleted. `held` operations failed lately and
+    wait for their retry.
+    """
+
+    pools: tuple[tuple[VirtualServer, tuple[Standing, ...]], ...]
+    known: IpvsTable | None
+    read: bool
+    ours: frozenset[ServiceKey]
+    former: frozenset[ServiceKey] = frozenset()
+    remove_foreign: bool = False
+    timeouts: Timeouts | None = None
+    held: frozenset[Operation] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one pass did: the reading if there was one, the table as it is now, and what was done and refused."""
+
+    reading: TableReading | None
+    table: IpvsTable
+    wanted: dict[ServiceKey, ServiceRow]
+    done: tuple[Operation, ...]
+    drift: frozenset[Operation]
+    failures: tuple[OperationFailure, ...]
+    foreign: tuple[ServiceKey, ...]
+
+
+def reconcile(table: Table, job: Job) -> Outcome:
+    """Make the table right for the job's pools; raise TableUnavailableError if it cannot be reached.
+
+    An operation that is refused although the table was only believed, not read, says that somebody else changed it:
+    the pass is then done once more from a fresh look, and only what is refused then is a failure.
+    """
+    first = _attempt(table, job)
+    if not first.failures or first.reading is not None:
+        return first
+    second = _attempt(table, replace(job, read=True))
+    return replace(second, done=first.done + second.done)
+
+
+def _attempt(table: Table, job: Job) -> Outcome:
+    reading = table.read() if job.read or job.known is None else None
+    actual = reading.table if reading is not None else job.known or IpvsTable()
+    wanted = _wanted(job, actual)
+    foreign = tuple(key for key in actual.services if key not in job.ours and key not in job.former)
+    touched = wanted.keys() | job.former | (frozenset(foreign) if job.remove_foreign else frozenset())
+    here = scope(actual, touched)
+    operations = plan(here, IpvsTable(wanted, job.timeouts))
+    drift: frozenset[Operation] = frozenset()
+    if reading is not None and job.known is not None and operations:
+        drift = frozenset(plan(here, scope(job.known, touched))) & frozenset(operations)
+    operations = _without_held(operations, job.held)
+    failures = _root_causes(table.apply(operations)) if operations else []
+    refused = {failure.operation for failure in failures}
+    if refused:
+        lost = {service_of(each) for each in refused if isinstance(each, AddService)}
+        done = tuple(each for each in operations if each not in refused and service_of(each) not in lost)
+    else:
+        done = tuple(operations)
+    return Outcome(reading, applied(actual, done), wanted, done, drift, tuple(failures), foreign)
+
+
+def _wanted(job: Job, actual: IpvsTable) -> dict[ServiceKey, ServiceRow]:
+    wanted = {}
+    for server, standings in job.pools:
+        present = actual.services.get(server.service.key)
+        wanted[server.service.key] = desired_row(server, standings, present.destinations if present else {})
+    return wanted
+
+
+def _without_held(operations: list[Operation], held: frozenset[Operation]) -> list[Operation]:
+    """Leave out what waits for its retry, and all that needs a service which waits."""
+    if not held:
+        return operations
+    waiting = {each.service.key for each in held if isinstance(each, AddService)}
+    return [each for each in operations if each not in held and service_of(each) not in waiting]
+
+
+def _root_causes(failures: list[OperationFailure]) -> list[OperationFailure]:
+    """Leave out the failures that only follow from a service that could not be added."""
+    absent = {each.operation.service.key for each in failures if isinstance(each.operation, AddService)}
+    return [
+        each for each in failures if isinstance(each.operation, AddService) or service_of(each.operation) not in absent
+    ]
+
+
+def withdraw(table: Table, ours: frozenset[ServiceKey], mode: Literal["drain", "remove"]) -> Outcome:
+    """Empty the weights of our services, or delete them; raise TableUnavailableError if the table cannot be reached."""
+    reading = table.read()
+    here = scope(reading.table, ours)
+    wanted = {key: _emptied(row) for key, row in here.services.items()} if mode == "drain" else {}
+    operations = plan(here, IpvsTable(wanted))
+    failures = table.apply(operations)
+    refused = {failure.operation for failure in failures}
+    done = tuple(each for each in operations if each not in refused)
+    return Outcome(reading, applied(here, done), wanted, done, frozenset(), tuple(failures), ())
+
+
+def _emptied(row: ServiceRow) -> ServiceRow:
+    return ServiceRow(row.service, {address: replace(each, weight=0) for address, each in row.destinations.items()})

@@ -1,0 +1,60 @@
+"""The controller's own state: what is probed, and what each pool makes of it. Only the controller writes here."""
+
+from dataclasses import dataclass, field
+
+from healthlb.core.desired import Standing
+from healthlb.core.health import combine
+from healthlb.model.config import Probe, RealServer, VirtualServer
+from healthlb.model.health import CheckState, Health
+from healthlb.model.snapshot import LastProbe, PoolState
+from healthlb.model.table import ServiceRow
+
+NO_RESULT = CheckState()
+NO_VERDICT = Standing()
+
+
+@dataclass(slots=True, eq=False)
+class ProbeRecord:
+    """One probe with its verdict and counts, and the members that rest on it."""
+
+    probe: Probe
+    state: CheckState = NO_RESULT
+    last: LastProbe | None = None
+    passed_total: int = 0
+    failed_total: int = 0
+    unsent_total: int = 0
+    members: list["Member"] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A real server in one pool. `since` is when its verdict last turned, in UNIX seconds."""
+
+    pool: "Pool"
+    server: RealServer
+    records: tuple[ProbeRecord, ...]
+    since: float
+    standing: Standing = NO_VERDICT
+
+    def look(self) -> Standing:
+        """Return the standing that the records amount to now."""
+        return Standing(
+            combine(self.server.require, [record.state.health for record in self.records]),
+            any(record.state.streak and not record.state.passing for record in self.records),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """A virtual server at run time. `wanted` is the row that the latest pass wanted in the table."""
+
+    server: VirtualServer
+    members: list[Member] = field(default_factory=list)
+    state: PoolState = "down"
+    quorum_met: bool = False
+    live_weight: int = 0
+    wanted: ServiceRow | None = None
+
+    def settled(self) -> bool:
+        """Return whether every member has its first verdict."""
+        return all(member.standing.health is not Health.UNKNOWN for member in self.members)

@@ -1,0 +1,163 @@
+"""Makes the exported view out of the controller's state, in short stretches."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from healthlb import __version__
+from healthlb.daemon.breath import Breath
+from healthlb.daemon.controller import Controller
+from healthlb.daemon.prober import Prober
+from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.model.counters import Usage
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.snapshot import (
+    CheckStatus,
+    ConfigStatus,
+    DirectorStatus,
+    ProbingStatus,
+    QuorumStatus,
+    RealServerStatus,
+    Snapshot,
+    TableStatus,
+    VirtualServerStatus,
+    Weight,
+)
+from healthlb.model.table import Destination
+
+LEAST_AGE = 0.2
+"""Seconds for which one snapshot serves every reader, however fresh they want it."""
+
+
+@dataclass(slots=True)
+class Reload:
+    """What became of the newest configuration: when it was put in force, and why a newer one was refused."""
+
+    loaded_at: float = 0.0
+    refused: str | None = None
+
+
+class View:
+    """The readers' side of the director: snapshots, made once for all who ask within their age."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        prober: Prober,
+        backend: str,
+        reload: Reload,
+        warnings: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._controller = controller
+        self._prober = prober
+        self._backend = backend
+        self._reload = reload
+        self._warnings = warnings
+        self._started_at = time.time()
+        self._latest: Snapshot | None = None
+
+    async def snapshot(self, max_age: float) -> Snapshot:
+        """Return a snapshot whose counters are at most `max_age` seconds old, where the table answers in time."""
+        await self._controller.refresh(max_age)
+        latest = self._latest
+        if latest is not None and time.time() - latest.taken_at < min(max_age, LEAST_AGE):
+            return latest
+        self._latest = await self.build()
+        return self._latest
+
+    async def build(self) -> Snapshot:
+        """Return a new snapshot; each virtual server in it is consistent in itself."""
+        breath = Breath()
+        servers = []
+        for pool in list(self._controller.pools.by_name.values()):
+            servers.append(await self._virtual_server(pool, breath))
+            await breath()
+        ready = self._controller.in_sync and self._controller.pools.settled()
+        return Snapshot(time.time(), ready, self._director(), tuple(servers))
+
+    def _director(self) -> DirectorStatus:
+        controller, prober = self._controller, self._prober
+        config = controller.config
+        assert config is not None  # noqa: S101  the application adopts a configuration before it shows itself
+        return DirectorStatus(
+            name=config.director.name,
+            version=__version__,
+            started_at=self._started_at,
+            config=ConfigStatus(config.path, config.sha256, self._reload.loaded_at, self._reload.refused),
+            table=TableStatus(
+                backend=self._backend,
+                in_sync=controller.in_sync,
+                last_resync_at=controller.read_at,
+                drift_repaired_total=controller.drift_repaired_total,
+                operations_total=controller.operations_total,
+                failed_operations_total=controller.failed_operations_total,
+                failing=controller.failing(),
+            ),
+            probing=ProbingStatus(len(prober), prober.in_flight, prober.late_total, controller.pools.unsent_total),
+            warnings=self._warnings(),
+        )
+
+    async def _virtual_server(self, pool: Pool, breath: Breath) -> VirtualServerStatus:
+        controller = self._controller
+        server = pool.server
+        key = server.service.key
+        row = controller.known.services.get(key) if controller.known is not None else None
+        rows = row.destinations if row is not None else {}
+        usages = controller.reading.destinations.get(key, {})
+        real_servers = []
+        for member in list(pool.members):
+            real_servers.append(_real_server(member, pool, rows.get(member.server.address), usages))
+            await breath()
+        return VirtualServerStatus(
+            name=server.name,
+            service=server.service,
+            method=server.method,
+            state=pool.state,
+            quorum=QuorumStatus(server.quorum, pool.live_weight, pool.quorum_met),
+            sorry_server_active=False,
+            usage=_sum(controller.reading.services.get(key), usages),
+            real_servers=tuple(real_servers),
+        )
+
+
+def _real_server(
+    member: Member, pool: Pool, row: Destination | None, usages: Mapping[Endpoint, Usage]
+) -> RealServerStatus:
+    server = member.server
+    wanted = pool.wanted.destinations.get(server.address) if pool.wanted is not None else None
+    return RealServerStatus(
+        name=server.name,
+        address=server.address,
+        method=server.method,
+        health=member.standing.health,
+        admin="enabled",
+        since=member.since,
+        weight=Weight(server.weight, wanted.weight if wanted is not None else None, row.weight if row else None),
+        usage=usages.get(server.address) if row is not None else None,
+        checks=tuple([_check(record) for record in member.records]),
+    )
+
+
+def _check(record: ProbeRecord) -> CheckStatus:
+    check = record.probe.check
+    return CheckStatus(
+        name=check.name,
+        type=check.type,
+        health=record.state.health,
+        last=record.last,
+        streak=record.state.streak,
+        passed_total=record.passed_total,
+        failed_total=record.failed_total,
+        unsent_total=record.unsent_total,
+    )
+
+
+def _sum(service: Usage | None, usages: Mapping[Endpoint, Usage]) -> Usage | None:
+    if service is None:
+        return None
+    active = inactive = persistent = 0
+    for usage in usages.values():
+        active += usage.active
+        inactive += usage.inactive
+        persistent += usage.persistent
+    return Usage(service.stats, service.rates, active, inactive, persistent)
