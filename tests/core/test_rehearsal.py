@@ -1,0 +1,69 @@
+"""What a reload would do, told beforehand."""
+
+from dataclasses import replace
+
+from healthlb.core.rehearsal import Rehearsal, rehearse
+from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Health
+from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination
+from healthlb.model.table import Destination, IpvsTable, Method, Service, ServiceKey, ServiceRow
+from tests.strategies import real_server
+
+WEB1, WEB2 = Endpoint("192.0.2.1", 80), Endpoint("192.0.2.2", 80)
+SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
+OTHER = Service(ServiceKey.at("tcp", Endpoint("198.51.100.2", 80)), "rr")
+SHOP = VirtualServer("shop", SERVICE, Method("nat"), (real_server(WEB1), real_server(WEB2)))
+CONFIG = Config(Director("lb1"), Api(Listener(Endpoint("127.0.0.1", 9480)), None), {"shop": SHOP})
+TABLE = IpvsTable(
+    {
+        SERVICE.key: ServiceRow(
+            SERVICE, {WEB1: Destination(WEB1, Method("nat"), 2), WEB2: Destination(WEB2, Method("nat"), 0)}
+        ),
+        OTHER.key: ServiceRow(OTHER),
+    }
+)
+
+
+def rehearsed(config: Config = CONFIG, table: IpvsTable = TABLE, **changes: object) -> Rehearsal:
+    return rehearse(config, table, changes.get("verdicts", {}), changes.get("former", frozenset()))  # type: ignore[arg-type]
+
+
+def test_without_a_director_a_rows_own_weight_stands_for_the_verdict() -> None:
+    plan = rehearsed()
+    assert plan.operations == [EditDestination(SERVICE.key, Destination(WEB1, Method("nat"), 1))]
+    assert plan.waiting == []
+
+
+def test_a_running_directors_verdicts_decide() -> None:
+    verdicts = {("shop", WEB1): Health.DOWN, ("shop", WEB2): Health.UP}
+    weights = {each.destination.address: each.destination.weight for each in rehearsed(verdicts=verdicts).operations}
+    assert weights == {WEB1: 0, WEB2: 1}
+
+
+def test_a_server_that_is_new_waits_for_its_first_verdict() -> None:
+    plan = rehearsed(table=IpvsTable())
+    assert plan.operations == [AddService(SERVICE)]
+    assert plan.waiting == ["shop: 192.0.2.1:80", "shop: 192.0.2.2:80"]
+
+
+def test_a_server_that_is_trusted_does_not_wait() -> None:
+    shop = replace(SHOP, real_servers=(real_server(WEB1, initial="trust"),))
+    plan = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), IpvsTable())
+    assert [type(each) for each in plan.operations] == [AddService, AddDestination]
+    assert plan.waiting == []
+
+
+def test_a_service_that_was_listed_and_is_no_more_goes() -> None:
+    assert DeleteService(OTHER.key) in rehearsed(former=frozenset({OTHER.key})).operations
+
+
+def test_foreign_services_stay_unless_the_file_says_remove() -> None:
+    assert DeleteService(OTHER.key) not in rehearsed().operations
+    strict = replace(CONFIG, director=Director("lb1", foreign_services="remove"))
+    assert DeleteService(OTHER.key) in rehearsed(strict).operations
+
+
+def test_a_row_of_a_server_configured_with_weight_0_is_no_sign_of_failure() -> None:
+    shop = replace(SHOP, real_servers=(real_server(WEB1, weight=2), real_server(WEB2, weight=0)))
+    assert rehearsed(replace(CONFIG, virtual_servers={"shop": shop})).operations == []
