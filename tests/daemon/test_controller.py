@@ -1,0 +1,546 @@
+"""The one writer against a table in memory: verdicts in, rows out, whatever others do to the table meanwhile."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks import ProbeResult
+from healthlb.daemon.controller import Controller
+from healthlb.daemon.pools import Pools
+from healthlb.daemon.records import ProbeRecord
+from healthlb.linux.memory import MemoryTable
+from healthlb.linux.table import TableUnavailableError
+from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
+from healthlb.model.counters import TableReading
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.events import (
+    DriftRepaired,
+    Event,
+    ForeignServicesKept,
+    OperationFailed,
+    OperationRecovered,
+    QuorumLost,
+    QuorumRegained,
+    RealServerDown,
+    RealServerUp,
+    TableChanged,
+    TableLost,
+    TableRegained,
+    VirtualServerChanged,
+)
+from healthlb.model.health import Health, Schedule
+from healthlb.model.operations import (
+    AddDestination,
+    AddService,
+    DeleteDestination,
+    DeleteService,
+    EditDestination,
+    Operation,
+    OperationFailure,
+)
+from healthlb.model.table import Destination, Method, Service, ServiceKey, Timeouts
+
+NAT = Method("nat")
+VIP = ServiceKey.at("tcp", Endpoint("198.51.100.1", 80))
+OTHER = ServiceKey.at("tcp", Endpoint("198.51.100.2", 80))
+WEB1, WEB2, WEB3 = (Endpoint(f"192.0.2.{number}", 80) for number in (1, 2, 3))
+CHECK = Check("web", "http", Schedule(2.0, 1.0, 2, 2, 0.5, 5.0), "settings")
+PASS, FAIL = ProbeResult(True, "200 OK", 0.001), ProbeResult(False, "connection refused", 0.001)
+UNSENT = ProbeResult(False, "no file descriptors left", 0.0, sent=False)
+
+
+class Table(MemoryTable):
+    """A table that can refuse and go away at the test's word, and that counts how often it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse: Callable[[Operation], bool] = lambda _: False
+        self.gone = False
+        self.reads = 0
+        self.steps: list[Operation] = []
+
+    def read(self) -> TableReading:
+        if self.gone:
+            raise TableUnavailableError("the kernel does not answer")
+        self.reads += 1
+        return super().read()
+
+    def apply(self, operations: Sequence[Operation]) -> list[OperationFailure]:
+        if self.gone:
+            raise TableUnavailableError("the kernel does not answer")
+        failures = []
+        for operation in operations:
+            if self.refuse(operation):
+                failures.append(OperationFailure(operation, 22, "refused by the test"))
+            else:
+                self.steps.append(operation)
+                failures += super().apply([operation])
+        return failures
+
+    def weights(self, key: ServiceKey = VIP) -> dict[Endpoint, int] | None:
+        row = super().read().table.services.get(key)
+        return None if row is None else {each.address: each.weight for each in row.destinations.values()}
+
+
+class Rig:
+    """A controller with its table, its events, and the probes that it asked for."""
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self.events: list[Event] = []
+        self.records: dict[Endpoint, ProbeRecord] = {}
+        pools = Pools(self.events.append, lambda: 1000.0, self._added, self._removed)
+        self.controller = Controller(self.table, pools, self.events.append, random.Random(7))
+
+    def _added(self, record: ProbeRecord) -> None:
+        self.records[record.probe.target] = record
+
+    def _removed(self, record: ProbeRecord) -> None:
+        del self.records[record.probe.target]
+
+    async def adopt(self, *servers: VirtualServer, **director: Any) -> None:
+        await self.controller.adopt(config(*servers, **director))
+        await self.controller.make_pass()
+
+    async def result(self, target: Endpoint, result: ProbeResult, times: int = 2) -> float:
+        interval = 0.0
+        for _ in range(times):
+            interval = self.controller.finished(self.records[target], result)
+        await self.controller.make_pass()
+        return interval
+
+    async def look(self) -> None:
+        """Make the pass that the resync timer or a retry would make, without waiting for it."""
+        self.controller._look = True
+        self.controller._failing._failing = {
+            operation: replace(each, retry_at=0.0) for operation, each in self.controller._failing._failing.items()
+        }
+        await self.controller.make_pass()
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def web(address: Endpoint, **changes: Any) -> RealServer:
+    return replace(RealServer(str(address), address, NAT, (Probe(CHECK, address),)), **changes)
+
+
+def shop(*servers: RealServer, key: ServiceKey = VIP, name: str = "shop") -> VirtualServer:
+    return VirtualServer(name, Service(key, "rr"), NAT, servers or (web(WEB1), web(WEB2)))
+
+
+def config(*servers: VirtualServer, **director: Any) -> Config:
+    listener = Listener(Endpoint("127.0.0.1", 9480))
+    return Config(Director("lb1", **director), Api(listener, None), {each.name: each for each in servers})
+
+
+def run(story: Callable[[Rig], Coroutine[Any, Any, None]]) -> Rig:
+    async def play() -> Rig:
+        rig = Rig()
+        try:
+            await story(rig)
+        finally:
+            rig.controller.close()
+        return rig
+
+    return asyncio.run(play())
+
+
+def test_servers_enter_once_their_checks_have_passed() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        assert rig.table.weights() == {}
+        await rig.result(WEB1, PASS, times=1)
+        assert rig.table.weights() == {}
+        await rig.result(WEB1, PASS, times=1)
+        assert rig.table.weights() == {WEB1: 1}
+
+    rig = run(story)
+    assert rig.told(RealServerUp) == [RealServerUp("shop", str(WEB1), "web", "200 OK", 2)]
+
+
+def test_a_failed_server_is_quiesced_and_comes_back() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        await rig.result(WEB1, FAIL)
+        assert rig.table.weights() == {WEB1: 0, WEB2: 1}
+        await rig.result(WEB1, PASS)
+        assert rig.table.weights() == {WEB1: 1, WEB2: 1}
+
+    rig = run(story)
+    assert rig.told(RealServerDown) == [RealServerDown("shop", str(WEB1), "web", "connection refused", 2)]
+    assert [event.after for event in rig.told(VirtualServerChanged)] == ["degraded", "up", "degraded", "up"]  # type: ignore[union-attr]
+
+
+def test_on_failure_remove_takes_the_row_out() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, on_failure="remove"), web(WEB2)))
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB1, FAIL)
+        assert rig.table.weights() == {}
+
+    run(story)
+
+
+def test_rows_that_are_right_at_start_are_adopted_without_a_touch() -> None:
+    async def story(rig: Rig) -> None:
+        rig.table.apply([AddService(Service(VIP, "rr")), AddDestination(VIP, Destination(WEB1, NAT, 1))])
+        rig.table.apply([AddDestination(VIP, Destination(WEB2, NAT, 0))])
+        rig.table.steps.clear()
+        await rig.adopt(shop())
+        assert rig.table.steps == []
+        await rig.result(WEB1, PASS)
+        assert rig.table.steps == []
+        await rig.result(WEB2, PASS)
+        assert rig.table.weights() == {WEB1: 1, WEB2: 1}
+
+    assert run(story).told(DriftRepaired) == []
+
+
+def test_the_next_probe_comes_sooner_while_the_verdict_turns_and_later_while_down() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        assert await rig.result(WEB1, PASS) == 2.0
+        assert await rig.result(WEB1, FAIL, times=1) == 0.5
+        assert await rig.result(WEB1, FAIL, times=1) == 5.0
+
+    run(story)
+
+
+def test_a_probe_that_could_not_be_sent_changes_no_verdict() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB1, UNSENT, times=50)
+        assert rig.table.weights() == {WEB1: 1}
+        assert rig.records[WEB1].unsent_total == 50
+        assert rig.records[WEB1].state.health is Health.UP
+
+    assert len([event for event in run(story).events if type(event).__name__ == "ProbesUnsent"]) == 1
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        [DeleteService(VIP)],
+        [EditDestination(VIP, Destination(WEB1, NAT, 7))],
+        [DeleteDestination(VIP, WEB1)],
+        [AddDestination(VIP, Destination(WEB3, NAT, 1))],
+        [AddService(Service(OTHER, "wlc"))],
+    ],
+)
+def test_what_somebody_else_changes_is_repaired_and_told_and_the_foreign_is_left(meddle: list[Operation]) -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        assert rig.table.apply(meddle) == []
+        await rig.look()
+        assert rig.table.weights() == {WEB1: 1, WEB2: 1}
+
+    rig = run(story)
+    foreign = isinstance(meddle[0], AddService)
+    assert bool(rig.told(DriftRepaired)) is not foreign
+    assert rig.controller.drift_repaired_total == len(rig.told(DriftRepaired))
+    assert rig.told(ForeignServicesKept) == ([ForeignServicesKept((str(OTHER),))] if foreign else [])
+    assert (rig.table.weights(OTHER) is not None) is foreign
+
+
+def test_foreign_services_go_where_the_file_says_so() -> None:
+    async def story(rig: Rig) -> None:
+        rig.table.apply([AddService(Service(OTHER, "wlc"))])
+        await rig.adopt(shop(), foreign_services="remove")
+        assert rig.table.weights(OTHER) is None
+
+    run(story)
+
+
+def test_a_change_to_a_table_that_was_emptied_behind_our_back_rebuilds_it_at_once() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        rig.table.apply([DeleteService(VIP)])
+        await rig.result(WEB1, FAIL)
+        assert rig.table.weights() == {WEB1: 0, WEB2: 1}
+
+    assert run(story).told(OperationFailed) == []
+
+
+def test_a_refused_operation_is_told_retried_and_told_again_when_it_works_while_all_else_goes_on() -> None:
+    async def story(rig: Rig) -> None:
+        rig.table.refuse = lambda operation: isinstance(operation, AddService) and operation.service.key == OTHER
+        await rig.adopt(shop(), shop(web(WEB3), key=OTHER, name="other"))
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB3, PASS)
+        assert rig.table.weights() == {WEB1: 1}
+        assert rig.table.weights(OTHER) is None
+        assert not rig.controller.in_sync
+        assert rig.controller.failing() == (f"add service {OTHER} scheduler rr: refused by the test",)
+        rig.table.refuse = lambda _: False
+        await rig.look()
+        assert rig.table.weights(OTHER) == {WEB3: 1}
+        assert rig.controller.in_sync
+
+    rig = run(story)
+    assert {type(event.operation) for event in rig.told(OperationFailed)} == {AddService}  # type: ignore[union-attr]
+    assert len(rig.told(OperationRecovered)) == 1
+    assert rig.controller.failed_operations_total == len(rig.told(OperationFailed))
+
+
+def test_a_table_that_goes_away_and_comes_back_is_made_right_again() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        rig.table.gone = True
+        await rig.look()
+        assert not rig.controller.in_sync
+        assert rig.controller.failing() == ("the kernel does not answer",)
+        await rig.result(WEB2, PASS)
+        rig.table.gone = False
+        rig.table.apply([DeleteService(VIP)])
+        await rig.look()
+        assert rig.table.weights() == {WEB1: 1, WEB2: 1}
+        assert rig.controller.in_sync
+
+    rig = run(story)
+    assert len(rig.told(TableLost)) == len(rig.told(TableRegained)) == 1
+
+
+def test_an_unforeseen_fault_in_a_pass_is_told_and_outlived() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+
+        def burst(_operation: Operation) -> bool:
+            raise RuntimeError("unforeseen")
+
+        rig.table.refuse = burst
+        await rig.result(WEB1, PASS)
+        assert "internal fault" in rig.controller.failing()[0]
+        rig.table.refuse = lambda _: False
+        await rig.look()
+        assert rig.table.weights() == {WEB1: 1}
+
+    run(story)
+
+
+def test_quorum_is_lost_and_regained_with_events() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB1, FAIL)
+        await rig.result(WEB1, PASS)
+
+    rig = run(story)
+    assert [type(event) for event in rig.events if isinstance(event, QuorumLost | QuorumRegained)] == [
+        QuorumRegained,
+        QuorumLost,
+        QuorumRegained,
+    ]
+
+
+def test_a_probe_shared_by_twenty_pools_runs_once_and_turns_them_all() -> None:
+    async def story(rig: Rig) -> None:
+        keys = [ServiceKey.at("tcp", Endpoint("198.51.100.1", 8000 + number)) for number in range(20)]
+        await rig.adopt(*[shop(web(WEB1), key=key, name=f"shop{key.port}") for key in keys])
+        assert list(rig.records) == [WEB1]
+        await rig.result(WEB1, PASS)
+        assert [rig.table.weights(key) for key in keys] == [{WEB1: 1}] * 20
+
+    run(story)
+
+
+def test_a_reload_keeps_the_verdicts_and_streaks_of_unchanged_checks() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS, times=5)
+        rig.table.steps.clear()
+        await rig.adopt(shop(web(WEB1, weight=4), web(WEB2), web(WEB3)))
+        assert rig.records[WEB1].state.streak == 5
+        assert rig.table.weights() == {WEB1: 4}
+        assert len(rig.table.steps) == 1
+
+    run(story)
+
+
+def test_a_reload_that_changes_nothing_touches_nothing() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        rig.table.steps.clear()
+        records = dict(rig.records)
+        await rig.adopt(shop())
+        assert rig.table.steps == []
+        assert rig.records == records
+
+    run(story)
+
+
+def test_a_reload_deletes_the_service_that_left_the_file() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(), shop(web(WEB3), key=OTHER, name="other"))
+        await rig.adopt(shop())
+        assert rig.table.weights(OTHER) is None
+        assert rig.table.weights(VIP) == {}
+        assert set(rig.records) == {WEB1, WEB2}
+
+    run(story)
+
+
+def test_a_virtual_server_that_is_renamed_keeps_its_rows_through_the_reload() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        rig.table.steps.clear()
+        await rig.adopt(shop(name="store"))
+        assert rig.table.steps == []
+        assert rig.table.weights() == {WEB1: 1}
+
+    run(story)
+
+
+def test_replacing_every_server_of_a_pool_leaves_no_moment_without_one() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)))
+        await rig.result(WEB1, PASS)
+        await rig.adopt(shop(web(WEB2)))
+        assert rig.table.weights() == {WEB1: 1}
+        await rig.result(WEB2, PASS)
+        assert rig.table.weights() == {WEB2: 1}
+
+    run(story)
+
+
+def test_a_changed_check_leaves_the_row_alone_until_its_first_verdict() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)))
+        await rig.result(WEB1, PASS)
+        stricter = replace(CHECK, conversation="stricter")
+        await rig.controller.adopt(config(shop(web(WEB1, probes=(Probe(stricter, WEB1),)))))
+        await rig.controller.make_pass()
+        assert rig.table.weights() == {WEB1: 1}
+
+    run(story)
+
+
+def test_connection_timeouts_are_set_where_the_file_gives_them() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(), ipvs_timeouts=Timeouts(100, 20, 30))
+        assert rig.table.read().table.timeouts == Timeouts(100, 20, 30)
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("on_stop", "left"), [("keep", {WEB1: 1, WEB2: 1}), ("drain", {WEB1: 0, WEB2: 0}), ("remove", None)]
+)
+def test_a_stop_leaves_the_table_as_the_file_says(on_stop: str, left: dict[Endpoint, int] | None) -> None:
+    async def story(rig: Rig) -> None:
+        rig.table.apply([AddService(Service(OTHER, "wlc"))])
+        await rig.adopt(shop(), on_stop=on_stop)
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        await rig.controller.withdraw()
+        assert rig.table.weights() == left
+        assert rig.table.weights(OTHER) == {}
+
+    run(story)
+
+
+def test_readers_share_one_look_at_the_table_within_its_age() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        passes = asyncio.create_task(rig.controller.run())
+        before = rig.table.reads
+        await asyncio.gather(*[rig.controller.refresh(-1.0) for _ in range(20)])
+        assert rig.table.reads == before + 1
+        await rig.controller.refresh(60.0)
+        assert rig.table.reads == before + 1
+        passes.cancel()
+
+    run(story)
+
+
+def test_the_watchdog_is_fed_while_passes_come_back_and_not_while_one_is_stuck() -> None:
+    async def story(rig: Rig) -> None:
+        fed = 0
+
+        def alive() -> None:
+            nonlocal fed
+            fed += 1
+
+        rig.controller._alive = alive
+        await rig.adopt(shop())
+        passes = asyncio.create_task(rig.controller.run())
+        await rig.controller.refresh(-1.0)
+        assert fed > 0
+        passes.cancel()
+
+    run(story)
+
+
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("result"), st.sampled_from([WEB1, WEB2, WEB3]), st.booleans()),
+        st.tuples(st.just("meddle"), st.sampled_from(["clear", "weight", "delete"]), st.booleans()),
+        st.tuples(st.just("refuse"), st.integers(1, 5), st.booleans()),
+        st.tuples(st.just("pass"), st.none(), st.none()),
+    ),
+    max_size=40,
+)
+
+
+@given(changes, st.sampled_from(["quiesce", "remove"]))
+def test_whatever_happens_a_quiet_moment_leaves_the_table_true(
+    story: list[tuple[str, Any, Any]], on_failure: str
+) -> None:
+    async def play(rig: Rig) -> None:
+        servers = [web(address, on_failure=on_failure) for address in (WEB1, WEB2, WEB3)]
+        await rig.adopt(shop(*servers))
+        for kind, what, how in story:
+            if kind == "result":
+                rig.controller.finished(rig.records[what], PASS if how else FAIL)
+            elif kind == "meddle":
+                meddling: dict[str, Operation] = {
+                    "clear": DeleteService(VIP),
+                    "weight": EditDestination(VIP, Destination(WEB1, NAT, 9)),
+                    "delete": DeleteDestination(VIP, WEB2),
+                }
+                MemoryTable.apply(rig.table, [meddling[what]])
+            elif kind == "refuse":
+                chance = random.Random(what)
+                rig.table.refuse = (lambda _, chance=chance: chance.random() < 0.5) if how else (lambda _: False)
+            else:
+                await rig.controller.make_pass()
+        rig.table.refuse = lambda _: False
+        unknown = {target for target, record in rig.records.items() if record.state.health is Health.UNKNOWN}
+        await rig.look()
+        weights = rig.table.weights()
+        assert weights is not None
+        for target, record in rig.records.items():
+            if target not in unknown:
+                absent = None if on_failure == "remove" else 0
+                assert weights.get(target) == (1 if record.state.health is Health.UP else absent)
+        assert rig.controller.in_sync
+        seen = rig.table.read().table
+        assert rig.controller.known == seen
+
+    run(play)
+
+
+def test_every_change_of_the_table_is_told() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB1, FAIL)
+        assert [event.operation for event in rig.told(TableChanged)] == rig.table.steps  # type: ignore[union-attr]
+
+    run(story)
