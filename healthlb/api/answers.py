@@ -21,6 +21,7 @@ _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "healthlb",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

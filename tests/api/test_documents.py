@@ -371,10 +371,10 @@ def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
 @given(st.lists(st.text(max_size=20), max_size=50), st.integers(1, 40))
 def test_a_rendering_is_its_fragments_in_order_whatever_the_size_of_a_chunk(pieces: list[str], chunk: int) -> None:
     def fragments() -> Iterator[str]:
-        yield from (piece * 2000 for piece in pieces * chunk)
+        yield from (piece * 500 for piece in pieces * chunk)
 
     rendering = asyncio.run(in_slices(fragments()))
-    text = "".join(piece * 2000 for piece in pieces * chunk).encode()
+    text = "".join(piece * 500 for piece in pieces * chunk).encode()
     assert b"".join(rendering.plain()) == text
     assert rendering.length == len(text)
 
