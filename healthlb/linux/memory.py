@@ -98,13 +98,15 @@ class MemoryTable:
                 return number
 
     def _put_service(self, service: Service, number: int) -> int:
+        """Keep a service unless `number` or a rule forbids it, in the order in which the kernel looks."""
+        prefix = service.persistence.prefix if service.persistence is not None else 32
+        if service.key.family == "inet" and not 0 <= prefix <= 32:
+            return errno.EINVAL
         if number:
             return number
         if self.unsupported(service) is not None:
             return errno.ENOENT
-        persistence = service.persistence
-        lowest, highest = (1, 128) if service.key.family == "inet6" else (0, 32)
-        if persistence is not None and not lowest <= persistence.prefix <= highest:
+        if not (service.key.family == "inet" or 1 <= prefix <= 128):
             return errno.EINVAL
         self._services[service.key] = service
         self._pools.setdefault(service.key, {})

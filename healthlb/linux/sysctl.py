@@ -1,0 +1,93 @@
+"""The kernel settings without which a configuration does not do what it says.
+
+Their meaning: Linux Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst.
+They belong to the network namespace that the process is in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from healthlb.model.config import Config, RealServer, VirtualServer
+
+PROC_SYS = Path("/proc/sys")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its dotted name as sysctl(8) writes it, the value that is wanted, and what goes wrong without it."""
+
+    name: str
+    value: str
+    without: str
+
+    def path(self, root: Path) -> Path:
+        """Return its file. Every dot is a directory: no name of ours has an interface in it."""
+        return root.joinpath(*self.name.split("."))
+
+
+FORWARD_IPV4 = Setting("net.ipv4.ip_forward", "1", "the director drops what real servers behind nat answer")
+FORWARD_IPV6 = Setting(
+    "net.ipv6.conf.all.forwarding", "1", "the director drops what IPv6 real servers behind nat answer"
+)
+EXPIRE_REMOVED = Setting(
+    "net.ipv4.vs.expire_nodest_conn", "1", "connections to a removed real server hang instead of being reset"
+)
+EXPIRE_QUIESCED = Setting(
+    "net.ipv4.vs.expire_quiescent_template", "1", "persistent clients stay with a real server whose weight is 0"
+)
+
+
+def needed(config: Config) -> list[Setting]:
+    """Return the settings that a configuration rests on.
+
+    One-packet services keep no connection that a removal could leave hanging, but their persistence templates are
+    kept like any other's (Linux net/netfilter/ipvs/ip_vs_core.c, ip_vs_schedule and ip_vs_sched_persist).
+    """
+    pools = list(config.virtual_servers.values())
+    wanted = {
+        FORWARD_IPV4: any(_nat(server, "inet") for pool in pools for server in pool.real_servers),
+        FORWARD_IPV6: any(_nat(server, "inet6") for pool in pools for server in pool.real_servers),
+        EXPIRE_REMOVED: any(_removes(pool) and not pool.service.one_packet for pool in pools),
+        EXPIRE_QUIESCED: any(pool.service.persistence is not None for pool in pools),
+    }
+    return [setting for setting, is_wanted in wanted.items() if is_wanted]
+
+
+def check(settings: Sequence[Setting], root: Path = PROC_SYS) -> list[str]:
+    """Return one sentence for each setting that is not as wanted: what it is, what follows, and how to mend it."""
+    return [sentence for setting in settings if (sentence := _fault(setting, root)) is not None]
+
+
+def put(settings: Sequence[Setting], root: Path = PROC_SYS) -> list[str]:
+    """Write the settings that are not as wanted; return one sentence for each that could not be written."""
+    faults = []
+    for setting in settings:
+        if _fault(setting, root) is None:
+            continue
+        try:
+            setting.path(root).write_text(f"{setting.value}\n")
+        except OSError as problem:
+            faults.append(f"cannot set {setting.name} to {setting.value} ({problem.strerror}), so {setting.without}")
+    return faults
+
+
+def _fault(setting: Setting, root: Path) -> str | None:
+    mend = f"set it with 'sysctl -w {setting.name}={setting.value}'"
+    try:
+        value = setting.path(root).read_text().strip()
+    except FileNotFoundError:
+        return f"{setting.name} is missing (is its module loaded?), so {setting.without}"
+    except OSError as problem:
+        return f"{setting.name} cannot be read ({problem.strerror}): {mend} if it is not {setting.value}"
+    if value == setting.value:
+        return None
+    return f"{setting.name} is {value}, so {setting.without}: {mend}"
+
+
+def _nat(server: RealServer, family: str) -> bool:
+    return server.method.kind == "nat" and server.address.family == family
+
+
+def _removes(pool: VirtualServer) -> bool:
+    return any(server.on_failure == "remove" for server in pool.real_servers)
