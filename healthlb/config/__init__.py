@@ -1,1 +1,6 @@
 """Floor 2: the file. Reads YAML into the model, or tells every fault at once with its place."""
+
+from healthlb.config.faults import ConfigError, Fault
+from healthlb.config.loader import Loader, load
+
+__all__ = ["ConfigError", "Fault", "Loader", "load"]

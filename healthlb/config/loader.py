@@ -1,0 +1,277 @@
+"""Loads a file, and loads it again: a virtual server whose text has not changed is not parsed again.
+
+What a file says rests on its text and the environment's variables alone. No name is resolved, and no file that an
+option names (`*_file`) is opened: that belongs to whoever uses it, so that what is kept here can never be stale.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checks import registry
+from healthlb.config.blocks import Block, Blocks, Doubt, LazySequence, virtual_server
+from healthlb.config.director import read_api, read_director
+from healthlb.config.faults import ROOT, ConfigError, Faults, Keys
+from healthlb.config.files import Contents, Gathered, Gathering
+from healthlb.config.kinds import Name
+from healthlb.config.nodes import Mapping as MappingNode
+from healthlb.config.nodes import Node, Scalar, Sequence
+from healthlb.config.servers import read_virtual_server
+from healthlb.config.walk import WRONG, Wrong
+from healthlb.config.walk_checks import CheckTypes, CheckWalk, Configured
+from healthlb.model.config import Config, RealServer, VirtualServer
+from healthlb.model.table import ServiceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Rests:
+    """What a kept value rests on beside its own text."""
+
+    variables: tuple[tuple[str, str | None], ...] = ()
+    names: tuple[tuple[str, Configured], ...] = ()
+
+    def hold(self, environ: Mapping[str, str], named: Mapping[str, Any]) -> bool:
+        """Whether all of it is still so."""
+        return all(environ.get(name) == value for name, value in self.variables) and all(
+            named.get(name) == configured and named[name].check.name == configured.check.name
+            for name, configured in self.names
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A virtual server as it was read from a text."""
+
+    server: VirtualServer
+    rests: Rests
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPool:
+    """The real servers of a long pool as they were read from their texts."""
+
+    context: bytes
+    rests: Rests
+    servers: Mapping[bytes, RealServer]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one load leaves to the next."""
+
+    servers: dict[bytes, Kept]
+    pools: dict[str, KeptPool]
+    by_name: Mapping[str, VirtualServer]
+    shared: dict[Any, Any]
+
+
+NOTHING = Rests()
+
+
+class Loader:
+    """Loads one file any number of times; not for two threads at once. A failed load leaves what is kept alone."""
+
+    def __init__(self, path: str, *, types: CheckTypes | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self._types = registry.types() if types is None else types
+        self._environ = os.environ if environ is None else environ
+        self._memory = Memory({}, {}, {}, {})
+
+    def load(self) -> Config:
+        """Return the configuration; raise ConfigError with every fault."""
+        contents = Contents()
+        try:
+            config, memory = self._run(contents, whole=False)
+        except (Doubt, ConfigError):
+            config, memory = self._run(contents, whole=True)
+        self._memory = memory
+        return config
+
+    def _run(self, contents: Contents, *, whole: bool) -> tuple[Config, Memory]:
+        reading = _Reading(self._types, self._environ, Memory({}, {}, {}, {}) if whole else self._memory)
+        config = reading.read(self.path, contents, whole=whole)
+        if whole:
+            known = self._memory.by_name
+            servers = {
+                name: known[name] if known.get(name) == server else server
+                for name, server in config.virtual_servers.items()
+            }
+            config = Config(config.director, config.api, servers, config.path, config.sha256)
+        memory = reading.after
+        memory.by_name = config.virtual_servers
+        return config, memory
+
+
+def load(path: str, *, environ: Mapping[str, str] | None = None) -> Config:
+    """Return what a file says; raise ConfigError with every fault."""
+    return Loader(path, environ=environ).load()
+
+
+class _Reading:
+    """One load."""
+
+    def __init__(self, types: CheckTypes, environ: Mapping[str, str], before: Memory) -> None:
+        self._types = types
+        self._environ = environ
+        self._before = before
+        self._faults = Faults()
+        self._named: dict[str, Configured | Wrong] = {}
+        self._keys: dict[ServiceKey, tuple[str, Node | None]] = {}
+        self.after = Memory({}, {}, {}, {})
+
+    def read(self, path: str, contents: Contents, *, whole: bool) -> Config:
+        """Return the configuration; raise ConfigError, or Doubt unless the files are taken whole."""
+        walk = self._walk()
+        gathered = Gathering(walk, contents, whole=whole).gather(path)
+        director = read_director(walk, _merged(gathered, "director"))
+        api = read_api(walk, _merged(gathered, "api"))
+        self._read_checks(walk, gathered)
+        servers = self._read_servers(walk, gathered)
+        if "virtual_servers" not in gathered.sections and not self._faults:
+            walk.faults.add(
+                gathered.main, 0, 0, ROOT / "virtual_servers", "is missing; for none at all write virtual_servers: {}"
+            )
+        if self._faults or director is None or api is None:
+            raise self._faults.error()
+        return Config(director, api, servers, path, gathered.sha256)
+
+    def _walk(self) -> CheckWalk:
+        return CheckWalk(self._faults, self._environ, self._types, self._named, self._share)
+
+    def _share(self, value: Any) -> Any:
+        """Return the one object that stands for all equal ones; a check's name counts here."""
+        if isinstance(value, Wrong):
+            return value
+        key = (value, _names(value))
+        shared = self._before.shared.get(key, value)
+        return self.after.shared.setdefault(key, shared)
+
+    def _read_checks(self, walk: CheckWalk, gathered: Gathered) -> None:
+        keys = ROOT / "checks"
+        for name, value in walk.pairs((node for _, node in gathered.sections.get("checks", ())), keys):
+            self._named[name.text] = WRONG
+            if self._name(walk, name, keys):
+                self._named[name.text] = walk.check(value, keys / name.text, named=True)
+
+    def _name(self, walk: CheckWalk, name: Scalar, keys: Keys) -> bool:
+        try:
+            Name().parse(name.text)
+        except ValueError as error:
+            walk.fault(name, keys, str(error))
+            return False
+        return True
+
+    def _read_servers(self, walk: CheckWalk, gathered: Gathered) -> dict[str, VirtualServer]:
+        servers: dict[str, VirtualServer] = {}
+        whole: list[Node] = []
+        for _, section in gathered.sections.get("virtual_servers", ()):
+            if isinstance(section, Blocks):
+                for block in section.children:
+                    self._add(servers, *self._read_block(block))
+            else:
+                whole.append(section)
+        keys = ROOT / "virtual_servers"
+        for name, value in walk.pairs(whole, keys):
+            self._add(servers, self._read_server(name, value)[0], name, value)
+        return servers
+
+    def _read_block(self, block: Block) -> tuple[VirtualServer | None, Scalar | None, Node | None]:
+        digest = block.digest()
+        kept = self._before.servers.get(digest)
+        if kept is not None and kept.rests.hold(self._environ, self._named):
+            self.after.servers[digest] = kept
+            for _, configured in kept.rests.names:
+                self._share(configured)
+            pool = self._before.pools.get(kept.server.name)
+            if pool is not None:
+                self.after.pools[kept.server.name] = pool
+            return kept.server, None, None
+        name, node = virtual_server(block)
+        server, rests = self._read_server(name, node)
+        if server is not None:
+            self.after.servers[digest] = Kept(server, rests)
+        return server, name, node
+
+    def _add(
+        self, servers: dict[str, VirtualServer], server: VirtualServer | None, name: Scalar | None, node: Node | None
+    ) -> None:
+        """Add a virtual server unless its name or its row in the kernel is taken."""
+        if server is None:
+            return
+        key = server.service.key
+        if server.name in servers or (key in self._keys and (name is None or node is None)):
+            raise Doubt
+        if key in self._keys and name is not None and node is not None:
+            other, first = self._keys[key]
+            at = (
+                node.find("fwmark" if key.protocol == "fwmark" else "address")
+                if isinstance(node, MappingNode)
+                else name
+            )
+            self._faults.add(
+                at.source,
+                at.line,
+                at.column,
+                ROOT / "virtual_servers" / server.name,
+                f"{key} is the virtual server {other} already{_line(first)}",
+            )
+        self._keys.setdefault(key, (server.name, node))
+        servers[server.name] = server
+
+    def _read_server(self, name: Scalar, node: Node) -> tuple[VirtualServer | None, Rests]:
+        walk = self._walk()
+        keys = ROOT / "virtual_servers"
+        named = self._name(walk, name, keys)
+
+        def items(
+            listed: Sequence, read: Callable[[Node, int], RealServer | None]
+        ) -> Iterable[tuple[Node, RealServer | None]]:
+            if isinstance(listed, LazySequence):
+                return self._read_pool(walk, name.text, listed, read)
+            return ((item, read(item, index)) for index, item in enumerate(listed.items))
+
+        short = name.text[:128]
+        server = read_virtual_server(walk, short, node, keys / short, items)
+        rests = Rests(tuple(walk.variables.items()), tuple(walk.names.items()))
+        return server if named else None, rests if rests != NOTHING else NOTHING
+
+    def _read_pool(
+        self, walk: CheckWalk, name: str, listed: LazySequence, read: Callable[[Node, int], RealServer | None]
+    ) -> Iterator[tuple[Node, RealServer | None]]:
+        before = self._before.pools.get(name)
+        known: Mapping[bytes, RealServer] = {}
+        if before is not None and before.context == listed.context and before.rests.hold(self._environ, self._named):
+            known = before.servers
+            walk.variables.update(before.rests.variables)
+            walk.names.update(before.rests.names)
+        servers: dict[bytes, RealServer] = {}
+        for index, (digest, node) in enumerate(listed.walk(known.__contains__)):
+            server = known[digest] if node is None else read(node, index)
+            if server is not None:
+                servers[digest] = server
+            yield (listed if node is None else node), server
+        rests = Rests(tuple(walk.variables.items()), tuple(walk.names.items()))
+        self.after.pools[name] = KeptPool(listed.context, rests, servers)
+
+
+def _names(value: Any) -> str:
+    """Return the names within a value, which do not make checks differ but must not be swapped for one another."""
+    if isinstance(value, Configured):
+        return value.check.name
+    return str(getattr(value, "name", ""))
+
+
+def _merged(gathered: Gathered, section: str) -> Node | None:
+    """Return a section's pieces over all files as one mapping."""
+    pieces = [node for _, node in gathered.sections.get(section, ())]
+    wrong = next((piece for piece in pieces if not isinstance(piece, MappingNode)), None)
+    if not pieces or wrong is not None or len(pieces) == 1:
+        return wrong or (pieces[0] if pieces else None)
+    first = pieces[0]
+    pairs = [pair for piece in pieces if isinstance(piece, MappingNode) for pair in piece.pairs]
+    return MappingNode(first.source, first.line, first.column, pairs)
+
+
+def _line(node: Node | None) -> str:
+    return f" ({node.source.path}:{node.line + 1})" if node is not None else ""

@@ -1,0 +1,235 @@
+"""Virtual servers and their pools: inheritance filled in, and every rule that spans more than one key.
+
+The kernel's rules are those of Linux net/netfilter/ipvs: ip_vs_ctl.c (`ip_vs_genl_set_cmd`: a real server of the other
+family under method tunnel only; `__ip_vs_add_dest`: lower threshold at most the upper, no IPv6 link-local address) and
+ip_vs_core.c (`ip_vs_schedule`, `ip_vs_sched_persist`: where a port is translated and where it is not).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from healthlb.config.faults import Keys
+from healthlb.config.nodes import Mapping as MappingNode
+from healthlb.config.nodes import Node, Scalar, Sequence
+from healthlb.config.sections import QuorumSection, RealServerSection, VirtualServerSection
+from healthlb.config.services import read_method, read_service
+from healthlb.config.walk import WRONG, Wrong, wrong
+from healthlb.config.walk_checks import CheckWalk, Configured
+from healthlb.model.config import Probe, Quorum, RealServer, VirtualServer
+from healthlb.model.endpoint import Endpoint, Family
+from healthlb.model.table import Method, Service
+
+IP: dict[Family, str] = {"inet": "IPv4", "inet6": "IPv6"}
+LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
+ReadItem = Callable[[Node, int], RealServer | None]
+ReadItems = Callable[[Sequence, ReadItem], Iterable[tuple[Node, RealServer | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What a real server takes from its virtual server."""
+
+    section: VirtualServerSection
+    service: Service | Wrong
+    method: Method | Wrong
+    checks: tuple[Configured, ...] | Wrong
+    node: MappingNode
+    keys: Keys
+
+
+def read_virtual_server(
+    walk: CheckWalk,
+    name: str,
+    node: Node,
+    keys: Keys,
+    read_items: ReadItems,
+) -> VirtualServer | None:
+    """Return a virtual server, or None after telling its faults. `read_items` goes through the pool's list."""
+    section: VirtualServerSection | Wrong = walk.partial(VirtualServerSection, node, keys, raw=("real_servers",))
+    if isinstance(section, Wrong) or not isinstance(node, MappingNode):
+        return None
+    before = walk.faults.count
+    service = read_service(walk, section, node, keys)
+    method = read_method(walk, section.method, section.tunnel, node, keys, own=True)
+    _thresholds(walk, section.upper_threshold, section.lower_threshold, node, keys)
+    _quorum(walk, section.quorum, node, keys)
+    checks = _checks((walk.default(),) if section.check is None else section.check, walk, node, keys)
+    pool = Pool(section, service, walk.share(method), checks, node, keys)
+    real_servers = _real_servers(walk, pool, read_items)
+    if walk.faults.count != before or isinstance(service, Wrong) or isinstance(method, Wrong) or wrong(section.quorum):
+        return None
+    quorum = walk.share(Quorum(section.quorum.up, section.quorum.hysteresis))
+    return VirtualServer(name, pool.service, pool.method, tuple(real_servers), quorum)  # type: ignore[arg-type]
+
+
+def _real_servers(walk: CheckWalk, pool: Pool, read_items: ReadItems) -> list[RealServer]:
+    listed = pool.section.real_servers
+    keys = pool.keys / "real_servers"
+    if not isinstance(listed, Sequence):
+        if not isinstance(listed, Wrong):
+            walk.fault(listed, keys, f"expected a list, found {walk.found(listed)}")
+        return []
+    addresses: dict[Endpoint, Node] = {}
+    names: dict[str, Node] = {}
+    found = []
+
+    def read(node: Node, index: int) -> RealServer | None:
+        return read_real_server(walk, pool, node, keys / index)
+
+    for index, (node, server) in enumerate(read_items(listed, read)):
+        if server is None:
+            continue
+        if server.address in addresses:
+            message = f"{server.address} is in this pool already (line {addresses[server.address].line + 1})"
+            walk.fault(_at(node, "address"), keys / index, message)
+        elif server.name in names:
+            message = f"the name {server.name} is in this pool already (line {names[server.name].line + 1})"
+            walk.fault(_at(node, "name"), keys / index, message)
+        addresses.setdefault(server.address, node)
+        names.setdefault(server.name, node)
+        found.append(server)
+    return found
+
+
+def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> RealServer | None:
+    """Return one real server, or None after telling its faults."""
+    before = walk.faults.count
+    if isinstance(node, Scalar):
+        place = walk.read(ADDRESS, node, keys)
+        section = RealServerSection(address=place)
+        mapping = MappingNode(node.source, node.line, node.column, [])
+    elif isinstance(node, MappingNode):
+        section = walk.partial(RealServerSection, node, keys)
+        mapping = node
+    else:
+        walk.fault(node, keys, f"expected an address or a mapping, found a list{BRACKETS}")
+        return None
+    above = pool.section
+    method = _method(walk, pool, section, mapping, keys)
+    upper = _first(section.upper_threshold, above.upper_threshold)
+    lower = _first(section.lower_threshold, above.lower_threshold)
+    if section.upper_threshold is not None or section.lower_threshold is not None:
+        _thresholds(walk, upper, lower, mapping, keys)
+    checks = pool.checks if section.check is None else _checks(section.check, walk, mapping, keys)
+    address = _address(walk, pool, section, mapping, keys, method=method)
+    if isinstance(address, Wrong) or isinstance(checks, Wrong):
+        return None
+    probes = _probes(walk, checks, address, mapping, keys)
+    if walk.faults.count != before or wrong(section.name, method, upper, lower):
+        return None
+    return RealServer(
+        name=section.name or str(address),
+        address=address,
+        method=walk.share(method),
+        probes=probes,
+        weight=_first(section.weight, above.weight),
+        upper_threshold=upper,
+        lower_threshold=lower,
+        require=_first(section.require, above.require),
+        on_failure=_first(section.on_failure, above.on_failure),
+        initial=_first(section.initial, above.initial),
+    )
+
+
+ADDRESS = RealServerSection.__dataclass_fields__["address"].metadata["kind"]
+BRACKETS = "; an IPv6 address in brackets needs quotes"
+
+
+def _first(own: Any, above: Any) -> Any:
+    return above if own is None else own
+
+
+def _at(node: Node, key: str) -> Node:
+    return node.find(key) if isinstance(node, MappingNode) else node
+
+
+def _method(walk: CheckWalk, pool: Pool, section: RealServerSection, node: MappingNode, keys: Keys) -> Method | Wrong:
+    if section.method is None and section.tunnel is None:
+        return pool.method
+    kind = _first(section.method, pool.section.method)
+    tunnel = _first(section.tunnel, pool.section.tunnel if kind == "tunnel" else None)
+    return read_method(walk, kind, tunnel, node, keys, own=section.tunnel is not None)
+
+
+def _address(
+    walk: CheckWalk, pool: Pool, section: RealServerSection, node: MappingNode, keys: Keys, *, method: Method | Wrong
+) -> Endpoint | Wrong:
+    """Return the real server's address with its port, as the kernel's rules allow them."""
+    service = pool.service
+    if wrong(section.address) or isinstance(service, Wrong) or isinstance(method, Wrong):
+        return WRONG
+    text, given = section.address
+    at, keys = node.find("address"), keys / "address" if node.pairs else keys
+    key = service.key
+    endpoint = Endpoint(text, key.port if given is None else given)
+    if endpoint.family != key.family and method.kind != "tunnel":
+        return walk.fault(
+            at,
+            keys,
+            f"an {IP[endpoint.family]} real server in an {IP[key.family]} service needs method tunnel, not {method}",
+        )
+    if endpoint.address.startswith(LINK_LOCAL) and endpoint.family == "inet6":
+        return walk.fault(at, keys, f"{endpoint.address} is link-local, which an IPVS row cannot hold")
+    if endpoint.port == key.port:
+        return endpoint
+    if endpoint.port == 0:
+        return walk.fault(at, keys, "port 0 is out of range: 1 to 65535; leave it out for the virtual server's port")
+    if method.kind != "nat":
+        theirs = f"the virtual server's port {key.port}" if key.port else "the port that the client asked for"
+        return walk.fault(
+            at, keys, f"{method.kind} does not translate ports: the real server listens on {theirs}; leave the port out"
+        )
+    if key.port == 0 and service.persistence is not None:
+        what = "firewall mark" if key.protocol == "fwmark" else "all-port"
+        return walk.fault(
+            at, keys, f"the kernel does not translate ports of a persistent {what} service; leave the port out"
+        )
+    return endpoint
+
+
+def _thresholds(walk: CheckWalk, upper: Any, lower: Any, node: MappingNode, keys: Keys) -> None:
+    if not wrong(upper, lower) and lower > upper:
+        walk.fault(
+            node.find("lower_threshold" if node.has("lower_threshold") else "upper_threshold"),
+            keys / "lower_threshold",
+            f"{lower} is above upper_threshold, which is {upper}",
+        )
+
+
+def _quorum(walk: CheckWalk, quorum: QuorumSection | Wrong, node: MappingNode, keys: Keys) -> None:
+    if isinstance(quorum, Wrong) or quorum.hysteresis < quorum.up:
+        return
+    message = (
+        f"{quorum.hysteresis} is not below up, which is {quorum.up}: the quorum would only be lost with nobody left"
+    )
+    walk.fault(_at(node.find("quorum"), "hysteresis"), keys / "quorum" / "hysteresis", message)
+
+
+def _checks(
+    checks: tuple[Configured, ...] | Wrong, walk: CheckWalk, node: MappingNode, keys: Keys
+) -> tuple[Configured, ...] | Wrong:
+    """Return the checks, whose names must tell them apart in the status."""
+    if isinstance(checks, Wrong):
+        return WRONG
+    names = [configured.check.name for configured in checks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"two checks are called {name}; give one another name"
+            return walk.fault(node.find("check"), keys / "check", message)
+    return checks
+
+
+def _probes(
+    walk: CheckWalk, checks: tuple[Configured, ...], address: Endpoint, node: MappingNode, keys: Keys
+) -> tuple[Probe, ...]:
+    probes = []
+    for configured in checks:
+        target = address
+        if configured.address is not None or configured.port is not None:
+            target = Endpoint(configured.address or address.address, configured.port or address.port)
+        if target.port == 0:
+            message = f"the check {configured.check.name} has no port to probe; give the check a port"
+            walk.fault(node, keys, message)
+        probes.append(Probe(configured.check, target))
+    return tuple(probes)

@@ -1,0 +1,143 @@
+"""Reads checks: the common options, those of the type, and how the type's own options fit together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checks.options import name_of
+from healthlb.config.faults import Faults, Keys
+from healthlb.config.nodes import Mapping as MappingNode
+from healthlb.config.nodes import Node, Scalar
+from healthlb.config.sections import CheckName, CommonCheck, InlineCheck
+from healthlb.config.walk import WRONG, Walk, Wrong, options_of, words
+from healthlb.model.config import Check
+from healthlb.model.health import Schedule
+
+CheckTypes = Mapping[str, type]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A check together with what it is aimed at instead of the real server's own address or port."""
+
+    check: Check
+    address: str | None = None
+    port: int | None = None
+
+
+class CheckWalk(Walk):
+    """A walk that knows checks. `named` is the file's `checks`; `names` notes which of them were asked for."""
+
+    def __init__(
+        self,
+        faults: Faults,
+        environ: Mapping[str, str],
+        types: CheckTypes,
+        named: Mapping[str, Configured | Wrong],
+        share: Callable[[Any], Any],
+    ) -> None:
+        super().__init__(faults, environ)
+        self.names: dict[str, Configured] = {}
+        self._types = types
+        self._named = named
+        self.share = share
+
+    def read(self, kind: Any, node: Node, keys: Keys) -> Any:
+        """Return what a node means as a kind, or WRONG."""
+        if isinstance(kind, InlineCheck):
+            return self.check(node, keys, named=kind.named)
+        if isinstance(kind, CheckName):
+            return self._by_name(node, keys)
+        return super().read(kind, node, keys)
+
+    def is_written_as(self, kind: Any, node: Node) -> bool:
+        """Whether a kind is told from others by being a mapping, a list or a scalar as this node is."""
+        if isinstance(kind, InlineCheck):
+            return isinstance(node, MappingNode)
+        return super().is_written_as(kind, node)
+
+    def check(self, node: Node, keys: Keys, *, named: bool) -> Any:
+        """Return a Configured check, or WRONG."""
+        of = self._type(node, keys)
+        if of is None:
+            return WRONG
+        common_options = options_of(CommonCheck)
+        values = self.fields({**options_of(of), **common_options}, node, keys)
+        if values is None or not isinstance(node, MappingNode):
+            return WRONG
+        if named and node.has("name"):
+            return self.fault(node.find("name"), keys / "name", "the key in checks is the name already; leave it out")
+        if any(value is WRONG for value in values.values()):
+            return WRONG
+        common = CommonCheck(**{key: values[key] for key in common_options})
+        try:
+            conversation = of(**{key: values[key] for key in options_of(of) if key not in common_options})
+        except ValueError as error:
+            return self.fault(node, keys, str(error))
+        misfits = [*conversation.faults()] if hasattr(conversation, "faults") else []
+        for key, sentence in misfits:
+            self.fault(node.find(key), keys / key, sentence)
+        if misfits:
+            return WRONG
+        name = str(keys.name) if named else common.name or common.type
+        return self.share(Configured(self.share(_check(name, common, conversation)), common.address, common.port))
+
+    def default(self) -> Configured:
+        """Return the check of a virtual server that configures none: a TCP connection, with every default."""
+        values = {key: option.default for key, option in options_of(CommonCheck).items()}
+        common = CommonCheck(**{**values, "type": "tcp"})
+        return Configured(self.share(_check("tcp", common, self._types["tcp"]())))
+
+    def _type(self, node: Node, keys: Keys) -> type | None:
+        """Return the class that the mapping's `type` names."""
+        if not isinstance(node, MappingNode):
+            self.fault(node, keys, f"expected a check, found {self.found(node)}")
+            return None
+        known = f"known types: {words(sorted(self._types))}"
+        if not node.has("type"):
+            self.fault(node, keys / "type", f"is missing: a check says its type; {known}")
+            return None
+        at = node.find("type")
+        try:
+            value = self.value(at)
+        except ValueError as error:
+            self.fault(at, keys / "type", str(error))
+            return None
+        of = self._types.get(value) if isinstance(value, str) else None
+        if of is None:
+            guess = self.guess(value, self._types) or f"; {known}"
+            self.fault(at, keys / "type", f"there is no check type {name_of(value)}{guess}")
+        return of
+
+    def _by_name(self, node: Node, keys: Keys) -> Any:
+        if not isinstance(node, Scalar):
+            return self.fault(node, keys, f"expected a check's name, found {self.found(node)}")
+        try:
+            name = self.value(node)
+        except ValueError as error:
+            return self.fault(node, keys, str(error))
+        if isinstance(name, str) and name in self._named:
+            configured = self._named[name]
+            if isinstance(configured, Configured):
+                self.names[name] = configured
+            return configured
+        guess = self.guess(name, self._named)
+        if not guess and isinstance(name, str) and name in self._types:
+            guess = f"; for a check of that type with its defaults write {{type: {name}}}"
+        return self.fault(node, keys, f"there is no check named {name_of(name)} under checks{guess}")
+
+
+def _check(name: str, common: CommonCheck, conversation: Any) -> Check:
+    return Check(
+        name=name,
+        type=common.type,
+        schedule=Schedule(
+            interval=common.interval,
+            timeout=common.timeout,
+            rise=common.rise,
+            fall=common.fall,
+            fast_interval=common.interval if common.fast_interval is None else common.fast_interval,
+            down_interval=common.interval if common.down_interval is None else common.down_interval,
+        ),
+        conversation=conversation,
+    )
