@@ -1,11 +1,14 @@
 """Tests under kernel/ and interop/ run inside a guest with a real IPVS kernel; all others run where pytest runs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from classic import ClassicNat, classic_nat
 from collect import GuestSide, HostSide
+from topology import Topology
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,3 +21,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(HostSide(config, Path(__file__).parent), "lab")
     elif "LAB_SELECTION" in os.environ:
         config.pluginmanager.register(GuestSide(config, Path(os.environ["LAB_SHARED"])), "lab")
+
+
+@pytest.fixture
+def net() -> Iterator[Topology]:
+    """Yield an empty topology, which is taken down afterwards. For tests that run in a guest."""
+    with Topology() as topology:
+        yield topology
+
+
+@pytest.fixture
+def classic(net: Topology) -> ClassicNat:
+    """Return the classic NAT set-up, with an empty IPVS table. For tests that run in a guest."""
+    return classic_nat(net)

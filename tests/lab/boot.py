@@ -165,7 +165,7 @@ class Guest:
             "linux.uml",
             f"mem={self._memory}",
             *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"),
-            f"init={self.shared}/guest.sh",
+            *(f"init={self.shared}/guest.sh", f"uml_dir={self.shared}/uml/"),
             *(f"LAB={self.shared}", "LAB_MODE=uml"),
             *("con=null", "con0=fd:0,fd:1", "quiet"),
         ]
