@@ -1,15 +1,33 @@
-.PHONY: check
+# Every target sets up what it needs; a second run starts at once. ARGS goes to pytest: make test ARGS='-k reload -x'
+.PHONY: demo test check bench lab-packages
 PYTHON ?= python3
 VENV := .venv
+ARGS ?=
+LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl
 
-$(VENV)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
-	touch $@
+demo: $(VENV)/.installed lab-packages
+	@$(VENV)/bin/python tests/lab/demo.py
+
+test: $(VENV)/.installed lab-packages
+	$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# tests/bench/native_*.py run on this machine, tests/bench/bench_*.py inside a guest, one after the other.
+bench: LAB_PACKAGES += keepalived:keepalived
+bench: $(VENV)/.installed lab-packages
+	@for file in $(wildcard tests/bench/native_*.py); do PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; done
+	@for file in $(wildcard tests/bench/bench_*.py); do \
+	    $(VENV)/bin/python tests/lab/boot.py --deadline 3600 -- env PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
+	done
+
+lab-packages:
+	@tests/lab/debian-packages $(LAB_PACKAGES)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@tests/lab/virtual-environment $(PYTHON) $(VENV)
+	@touch $@
