@@ -1,0 +1,81 @@
+"""What the tests of the checks share: a conversation played from bytes, and an engine with a loop of its own."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+import pytest
+
+from checks import Check, ProbeResult, Target, Verdict
+from checks.engine import Engine
+from checks.engine.dialogue import Dialogue
+
+Play = Callable[..., Verdict]
+TARGET = Target("192.0.2.1", 80)
+
+
+@pytest.fixture(scope="session")
+def play() -> Play:
+    """Return a function that plays a conversation against these pieces, then the peer's end, without any I/O."""
+
+    def played(check: Check, pieces: Iterable[bytes], target: Target = TARGET) -> Verdict:
+        dialogue = Dialogue(check.converse(target))
+        dialogue.begin()
+        for piece in pieces:
+            if piece:
+                dialogue.feed(piece)
+        dialogue.feed(b"", ended=True)
+        assert dialogue.verdict is not None
+        return dialogue.verdict
+
+    return played
+
+
+class HeldLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock can jump, as it seems to one that was held up while the kernel went on."""
+
+    jumped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.jumped
+
+
+class Bench:
+    """An engine under test, and what it reported as faults."""
+
+    def __init__(self, engine: Engine, faults: list[str]) -> None:
+        self.engine = engine
+        self.faults = faults
+
+    def hold_the_loop(self, seconds: float) -> None:
+        """Let the time pass without serving anything."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HeldLoop)
+        loop.jumped += seconds
+
+    async def probe(self, check: Check, target: Target, seconds: float = 20.0) -> ProbeResult:
+        """Run one probe to its end; a second call of its `done` would raise here."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[ProbeResult] = loop.create_future()
+        self.engine.start(check, target, loop.time() + seconds, result.set_result, keep_evidence=True)
+        return await result
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
+    """Return a function that runs a scenario with an engine; nothing may be in flight or leak when it ends."""
+
+    def scenario(body: Callable[[Bench], Awaitable[None]]) -> None:
+        async def main() -> None:
+            faults: list[str] = []
+            engine = Engine(on_fault=faults.append)
+            try:
+                await body(Bench(engine, faults))
+            finally:
+                engine.close()
+
+        with asyncio.Runner(loop_factory=HeldLoop) as runner:
+            runner.run(main())
+
+    yield scenario
+    gc.collect()  # an unclosed socket becomes a warning here, and so a failure of the test that left it
