@@ -103,5 +103,5 @@ def tls_broken(error: ssl.SSLError) -> str:
         return CERTIFICATE_FAULTS.get(error.verify_code) or f"certificate not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "connection closed in the TLS handshake"
-    reason = error.reason or "unknown error"
+    reason = getattr(error, "reason", None) or "unknown error"
     return ALERTS.get(reason) or f"TLS error: {reason.replace('_', ' ').lower()}"

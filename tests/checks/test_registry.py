@@ -1,0 +1,49 @@
+"""The check types, and what each declares about its options."""
+
+import dataclasses
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks import Check
+from checks.http import METHOD, Http, Https, Regex, StatusRange
+from checks.options import Boolean, Integer, ListOf, Matching, Record, TableOf, Text
+from checks.registry import types
+from checks.tcp import Tcp
+
+COMMON = {"type", "name", "interval", "timeout", "rise", "fall", "fast_interval", "down_interval", "address", "port"}
+
+
+def test_the_built_in_types_are_known_by_their_word() -> None:
+    assert dict(types()) == {"tcp": Tcp, "http": Http, "https": Https}
+
+
+@pytest.mark.parametrize("check", types().values(), ids=lambda check: check.type)
+def test_every_option_has_a_kind_and_one_sentence_and_none_shadows_a_common_one(check: type[Check]) -> None:
+    for field in dataclasses.fields(check):  # type: ignore[arg-type]
+        assert field.metadata["doc"].endswith(".")
+        assert isinstance(
+            field.metadata["kind"], Text | Matching | ListOf | TableOf | Record | StatusRange | Regex | Integer
+        )
+        assert field.name not in COMMON
+
+
+@pytest.mark.parametrize("check", types().values(), ids=lambda check: check.type)
+def test_every_type_works_without_options_and_is_a_key(check: type[Check]) -> None:
+    assert hash(check()) == hash(check())
+    assert check() == check()
+
+
+@pytest.mark.parametrize("kind", [StatusRange(), METHOD, Regex(), Boolean(), Text(), Integer(1, 99)])
+@given(
+    value=st.none() | st.booleans() | st.integers(0, 1200) | st.text(max_size=9) | st.sampled_from(["200-299", "GET"])
+)
+def test_what_the_schema_refuses_the_option_refuses_too(kind: Any, value: Any) -> None:
+    try:
+        jsonschema.validate(value, kind.schema())
+    except jsonschema.ValidationError:
+        with pytest.raises(ValueError, match=r"expected|out of range"):
+            kind.parse(value)
