@@ -29,6 +29,10 @@ class Doubt(Exception):  # noqa: N818 - not an error but a reason to look closer
     """The split may be wrong; parse the file whole."""
 
 
+class Stale(Exception):  # noqa: N818 - not an error but a reason to look again
+    """Something is wrong between what was kept unparsed and something else: parse it again, to tell its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A piece of a text: from where to where, and the line (from 0) that it begins in."""

@@ -6,19 +6,19 @@ option names (`*_file`) is opened: that belongs to whoever uses it, so that what
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checks import registry
-from healthlb.config.blocks import Block, Blocks, Doubt, LazySequence, virtual_server
+from healthlb.config.blocks import Block, Blocks, Doubt, LazySequence, Stale, virtual_server
 from healthlb.config.director import read_api, read_director
-from healthlb.config.faults import ROOT, ConfigError, Faults, Keys
+from healthlb.config.faults import ROOT, Faults, Keys
 from healthlb.config.files import Contents, Gathered, Gathering
 from healthlb.config.kinds import Name
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
 from healthlb.config.servers import read_virtual_server
-from healthlb.config.walk import WRONG, Wrong
+from healthlb.config.walk import WRONG, Wrong, twice
 from healthlb.config.walk_checks import CheckTypes, CheckWalk, Configured
 from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.table import ServiceKey
@@ -60,10 +60,10 @@ class KeptPool:
 class Memory:
     """What one load leaves to the next."""
 
-    servers: dict[bytes, Kept]
-    pools: dict[str, KeptPool]
-    by_name: Mapping[str, VirtualServer]
-    shared: dict[Any, Any]
+    servers: dict[bytes, Kept] = field(default_factory=dict)
+    pools: dict[str, KeptPool] = field(default_factory=dict)
+    by_name: Mapping[str, VirtualServer] = field(default_factory=dict)
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 NOTHING = Rests()
@@ -81,31 +81,34 @@ class Loader:
     def load(self) -> Config:
         """Return the configuration; raise ConfigError with every fault."""
         contents = Contents()
+        before = self._memory
         try:
-            config, memory = self._run(contents, whole=False)
-        except (Doubt, ConfigError):
-            config, memory = self._run(contents, whole=True)
-        self._memory = memory
+            try:
+                reading = _Reading(self._types, self._environ, before)
+                config = reading.read(self.path, contents, whole=False)
+            except Stale:
+                reading = _Reading(self._types, self._environ, Memory())
+                config = reading.read(self.path, contents, whole=False)
+        except Doubt:
+            reading = _Reading(self._types, self._environ, Memory(shared=before.shared))
+            config = reading.read(self.path, contents, whole=True)
+            config = _with_equal_ones_kept(config, before.by_name)
+        self._memory = reading.after
+        self._memory.by_name = config.virtual_servers
         return config
-
-    def _run(self, contents: Contents, *, whole: bool) -> tuple[Config, Memory]:
-        reading = _Reading(self._types, self._environ, Memory({}, {}, {}, {}) if whole else self._memory)
-        config = reading.read(self.path, contents, whole=whole)
-        if whole:
-            known = self._memory.by_name
-            servers = {
-                name: known[name] if known.get(name) == server else server
-                for name, server in config.virtual_servers.items()
-            }
-            config = Config(config.director, config.api, servers, config.path, config.sha256)
-        memory = reading.after
-        memory.by_name = config.virtual_servers
-        return config, memory
 
 
 def load(path: str, *, environ: Mapping[str, str] | None = None) -> Config:
     """Return what a file says; raise ConfigError with every fault."""
     return Loader(path, environ=environ).load()
+
+
+def _with_equal_ones_kept(config: Config, known: Mapping[str, VirtualServer]) -> Config:
+    """Return the configuration with those virtual servers of before that are still equal."""
+    servers = {
+        name: known[name] if known.get(name) == server else server for name, server in config.virtual_servers.items()
+    }
+    return replace(config, virtual_servers=servers)
 
 
 class _Reading:
@@ -117,8 +120,9 @@ class _Reading:
         self._before = before
         self._faults = Faults()
         self._named: dict[str, Configured | Wrong] = {}
+        self._names: dict[str, Scalar | None] = {}
         self._keys: dict[ServiceKey, tuple[str, Node | None]] = {}
-        self.after = Memory({}, {}, {}, {})
+        self.after = Memory()
 
     def read(self, path: str, contents: Contents, *, whole: bool) -> Config:
         """Return the configuration; raise ConfigError, or Doubt unless the files are taken whole."""
@@ -127,7 +131,7 @@ class _Reading:
         director = read_director(walk, _merged(gathered, "director"))
         api = read_api(walk, _merged(gathered, "api"))
         self._read_checks(walk, gathered)
-        servers = self._read_servers(walk, gathered)
+        servers = self._read_servers(gathered)
         if "virtual_servers" not in gathered.sections and not self._faults:
             walk.faults.add(
                 gathered.main, 0, 0, ROOT / "virtual_servers", "is missing; for none at all write virtual_servers: {}"
@@ -162,62 +166,67 @@ class _Reading:
             return False
         return True
 
-    def _read_servers(self, walk: CheckWalk, gathered: Gathered) -> dict[str, VirtualServer]:
+    def _read_servers(self, gathered: Gathered) -> dict[str, VirtualServer]:
         servers: dict[str, VirtualServer] = {}
-        whole: list[Node] = []
+        keys = ROOT / "virtual_servers"
         for _, section in gathered.sections.get("virtual_servers", ()):
             if isinstance(section, Blocks):
-                for block in section.children:
-                    self._add(servers, *self._read_block(block))
+                read = (self._read_block(block) for block in section.children)
+            elif isinstance(section, MappingNode):
+                read = (self._read_pair(name, node) for name, node in section.pairs)
             else:
-                whole.append(section)
-        keys = ROOT / "virtual_servers"
-        for name, value in walk.pairs(whole, keys):
-            self._add(servers, self._read_server(name, value)[0], name, value)
+                walk = self._walk()
+                walk.fault(section, keys, f"expected a mapping, found {walk.found(section)}")
+                continue
+            servers.update((server.name, server) for server in read if server is not None)
         return servers
 
-    def _read_block(self, block: Block) -> tuple[VirtualServer | None, Scalar | None, Node | None]:
+    def _read_block(self, block: Block) -> VirtualServer | None:
         digest = block.digest()
         kept = self._before.servers.get(digest)
-        if kept is not None and kept.rests.hold(self._environ, self._named):
-            self.after.servers[digest] = kept
-            for _, configured in kept.rests.names:
-                self._share(configured)
-            pool = self._before.pools.get(kept.server.name)
-            if pool is not None:
-                self.after.pools[kept.server.name] = pool
-            return kept.server, None, None
-        name, node = virtual_server(block)
-        server, rests = self._read_server(name, node)
-        if server is not None:
-            self.after.servers[digest] = Kept(server, rests)
-        return server, name, node
+        if kept is None or not kept.rests.hold(self._environ, self._named):
+            name, node = virtual_server(block)
+            return self._read_pair(name, node, digest)
+        server = kept.server
+        if server.name in self._names or server.service.key in self._keys:
+            raise Stale
+        self._names[server.name] = None
+        self._keys[server.service.key] = (server.name, None)
+        self.after.servers[digest] = kept
+        for _, configured in kept.rests.names:
+            self._share(configured)
+        if server.name in self._before.pools:
+            self.after.pools[server.name] = self._before.pools[server.name]
+        return server
 
-    def _add(
-        self, servers: dict[str, VirtualServer], server: VirtualServer | None, name: Scalar | None, node: Node | None
-    ) -> None:
-        """Add a virtual server unless its name or its row in the kernel is taken."""
+    def _read_pair(self, name: Scalar, node: Node, digest: bytes | None = None) -> VirtualServer | None:
+        """Return the virtual server unless its name or its row in the kernel is taken."""
+        keys = ROOT / "virtual_servers" / name.text[:128]
+        if name.text in self._names:
+            first = self._names[name.text]
+            if first is None:
+                raise Stale
+            self._faults.add(name.source, name.line, name.column, keys, twice(name, first))
+            return None
+        self._names[name.text] = name
+        server, rests = self._read_server(name, node)
         if server is None:
-            return
+            return None
         key = server.service.key
-        if server.name in servers or (key in self._keys and (name is None or node is None)):
-            raise Doubt
-        if key in self._keys and name is not None and node is not None:
-            other, first = self._keys[key]
+        other, place = self._keys.setdefault(key, (server.name, node))
+        if other != server.name:
+            if place is None:
+                raise Stale
             at = (
                 node.find("fwmark" if key.protocol == "fwmark" else "address")
                 if isinstance(node, MappingNode)
-                else name
+                else node
             )
-            self._faults.add(
-                at.source,
-                at.line,
-                at.column,
-                ROOT / "virtual_servers" / server.name,
-                f"{key} is the virtual server {other} already{_line(first)}",
-            )
-        self._keys.setdefault(key, (server.name, node))
-        servers[server.name] = server
+            message = f"{key} is the virtual server {other} already ({place.source.path}:{place.line + 1})"
+            self._faults.add(at.source, at.line, at.column, keys, message)
+        elif digest is not None:
+            self.after.servers[digest] = Kept(server, rests)
+        return server
 
     def _read_server(self, name: Scalar, node: Node) -> tuple[VirtualServer | None, Rests]:
         walk = self._walk()
@@ -271,7 +280,3 @@ def _merged(gathered: Gathered, section: str) -> Node | None:
     first = pieces[0]
     pairs = [pair for piece in pieces if isinstance(piece, MappingNode) for pair in piece.pairs]
     return MappingNode(first.source, first.line, first.column, pairs)
-
-
-def _line(node: Node | None) -> str:
-    return f" ({node.source.path}:{node.line + 1})" if node is not None else ""

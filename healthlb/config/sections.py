@@ -172,15 +172,12 @@ class RealServerSection:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualServerSection:
     """A mapping under `virtual_servers`."""
 
     later: ClassVar[tuple[str, ...]] = LATER
 
-    real_servers: Any = option(
-        ListOf(Either((Place(port=False), Record(RealServerSection)))), "The pool: addresses, or mappings with options."
-    )
     address: Any = option(Place(), "The address and port that clients use; port 0 for all, with persistence.", None)
     fwmark: int | None = option(Integer(1, 2**32 - 1), "The firewall mark, in the place of an address.", None)
     family: Any = option(Choice(("inet", "inet6")), "The address family of a firewall mark; default: inet.", None)
@@ -207,6 +204,9 @@ class VirtualServerSection:
         Integer(0, MOST_CONNECTIONS), "Connections below which an overloaded real server gets new ones.", 0
     )
     quorum: Any = option(Record(QuorumSection), "The live weight that the pool wants.", QuorumSection())
+    real_servers: Any = option(
+        ListOf(Either((Place(port=False), Record(RealServerSection)))), "The pool: addresses, or mappings with options."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from healthlb.config.blocks import Stale
 from healthlb.config.faults import Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
@@ -80,6 +81,9 @@ def _real_servers(walk: CheckWalk, pool: Pool, read_items: ReadItems) -> list[Re
     for index, (node, server) in enumerate(read_items(listed, read)):
         if server is None:
             continue
+        first = addresses.get(server.address) or names.get(server.name)
+        if first is not None and (first is listed or node is listed):
+            raise Stale
         if server.address in addresses:
             message = f"{server.address} is in this pool already (line {addresses[server.address].line + 1})"
             walk.fault(_at(node, "address"), keys / index, message)
