@@ -62,6 +62,7 @@ class _Probe:
         "tls",
         "touched",
         "type",
+        "unfinished",
     )
 
     def __init__(self, check: Check, target: Target, deadline: float, done: Done, dialogue: Dialogue) -> None:
@@ -77,7 +78,7 @@ class _Probe:
         self.phase = Phase.CONNECTING
         self.tls: TlsStream | None = None
         self.outgoing = b""
-        self.closing = False
+        self.closing = self.unfinished = False
         self.error = 0
         self.keep_evidence = False
 
@@ -222,6 +223,7 @@ class Engine:
     def _on_unfinished(self) -> None:
         probes, self._unfinished = self._unfinished, []
         for probe in probes:
+            probe.unfinished = False
             if probe.socket is not None:
                 self._guarded(self._read, probe, probe.socket)
 
@@ -284,7 +286,8 @@ class Engine:
             self._send(probe, outgoing)
         if probe.socket is not None and mask & READABLE:
             probe.closing = bool(mask & CLOSING)
-            self._read(probe, sock)
+            if not probe.unfinished:
+                self._read(probe, sock)
 
     def _connected(self, probe: _Probe) -> None:
         if probe.settings is None:
@@ -315,6 +318,7 @@ class Engine:
         self._go_on_later(probe)
 
     def _go_on_later(self, probe: _Probe) -> None:
+        probe.unfinished = True
         self._unfinished.append(probe)
         if len(self._unfinished) == 1:
             self._loop.call_soon(self._on_unfinished)
