@@ -1,0 +1,91 @@
+"""`healthlb status`: what `ipvsadm -Ln --stats --rate` shows, with the health of each server and why."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object
+from healthlb.cli.status_view import view
+
+NAME = "status"
+HELP = "show the virtual servers, their real servers, and why each is as it is"
+
+PATH = "/api/v1/status"
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument("--json", action="store_true", help="print the status as JSON, as /api/v1/status has it")
+    parser.add_argument(
+        "--watch", nargs="?", const=2.0, type=_seconds, metavar="SECONDS", help="show it again every 2 s, or SECONDS"
+    )
+    parser.add_argument("--url", help=f"http://HOST:PORT or unix:/PATH of the director (default: {DEFAULT_URL})")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the status; return 0, or 1 when the director can't be reached, or 2 for a wrong URL."""
+    url = arguments.url or DEFAULT_URL
+    try:
+        if arguments.watch is None:
+            _print(_shown(url, arguments.json, sys.stdout))
+        else:
+            _watch(url, arguments.json, arguments.watch, sys.stdout, time.sleep)
+    except WrongUrlError as error:
+        sys.stderr.write(f"healthlb status: {error}\n")
+        return 2
+    except UnreachableError as error:
+        sys.stderr.write(f"healthlb status: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # The reader, `head` say, has what it wanted; Python's own flush at exit must not complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Say whether to colour: on a terminal only, and not when NO_COLOR is set to anything (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _shown(url: str, as_json: bool, stream: TextIO) -> str:
+    text, status = fetch_object(url, PATH)
+    if as_json:
+        return json.dumps(status, indent=2) + "\n" if stream.isatty() else text
+    try:
+        return view(status, width=shutil.get_terminal_size((80, 24)).columns, colour=wants_colour(stream))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreachableError(
+            f"What answers at {url} is no healthlb director that this version understands."
+        ) from error
+
+
+def _watch(url: str, as_json: bool, period: float, stream: TextIO, pause: Callable[[float], Any]) -> None:
+    """Show the status until interrupted. Only the first failure ends it: a director that restarts comes back."""
+    shown = _shown(url, as_json, stream)
+    while True:
+        _print((_CLEAR if stream.isatty() and not as_json else "") + shown)
+        pause(period)
+        try:
+            shown = _shown(url, as_json, stream)
+        except UnreachableError as error:
+            shown = f"healthlb status: {error}\n" if not as_json else json.dumps({"error": str(error)}) + "\n"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("give a number of seconds from 0.1 to 3600")
+    return seconds

@@ -1,0 +1,102 @@
+"""Tables of text for a terminal: aligned by what is seen, harmless whatever a server said."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Colour = Literal["", "red", "yellow", "green", "bold", "dim"]
+
+_CODES = {"red": "31;1", "yellow": "33", "green": "32", "bold": "1", "dim": "2"}
+
+
+class Cell(NamedTuple):
+    """One cell: its text, and the colour that it has where colour is wanted."""
+
+    text: str
+    colour: Colour = ""
+
+
+class Column(NamedTuple):
+    """One column's heading; numbers are aligned to the right."""
+
+    heading: str
+    right: bool = False
+
+
+def printable(text: str) -> str:
+    """Return text without control characters, so that a reason that a server sent can't drive the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def seen_width(text: str) -> int:
+    """Return how many columns a terminal gives a text (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
+
+
+def paint(text: str, colour: Colour, enabled: bool) -> str:
+    """Return text in a colour (ECMA-48 SGR) where that is enabled."""
+    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if enabled and colour else text
+
+
+def scaled(number: int) -> str:
+    """Return a count in at most five characters from 100,000 on, in powers of a thousand as ipvsadm(8) has them."""
+    if number < 100_000:
+        return str(number)
+    value, power = number / 1000, 0
+    while value >= 999.5:
+        value, power = value / 1000, power + 1
+    unit = "KMGTPEZY"[power]
+    return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}"
+
+
+def widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:
+    """Return the width that each column needs."""
+    return [
+        max([seen_width(column.heading), *(seen_width(row[place].text) for row in rows)])
+        for place, column in enumerate(columns)
+    ]
+
+
+def natural_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
+    """Return the width of the whole table with one space between its columns."""
+    return sum(widths(columns, rows)) + len(columns) - 1
+
+
+def lines(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    colour: bool,
+    width: int,
+    indent: int = 5,
+) -> list[str]:
+    """Return the lines of a table whose last column is prose: it takes what is left, or the next line.
+
+    Nothing is cut: prose that does not fit in the `width` left of its row follows on a line of its own.
+    """
+    needed = widths(columns, rows)
+    used = sum(needed[:-1]) + len(columns) - 1
+    made = [paint(_row([Cell(column.heading) for column in columns], columns, needed, False), "bold", colour)]
+    for row in rows:
+        prose = row[-1]
+        if not columns[-1].right and seen_width(prose.text) > max(width - used, 0):
+            made += [
+                _row([*row[:-1], Cell("")], columns, needed, colour),
+                " " * indent + paint(prose.text, prose.colour, colour),
+            ]
+        else:
+            made.append(_row(row, columns, needed, colour))
+    return made
+
+
+def _row(row: Sequence[Cell], columns: Sequence[Column], needed: Sequence[int], colour: bool) -> str:
+    parts = []
+    for cell, column, wide in zip(row, columns, needed, strict=True):
+        space = " " * (wide - seen_width(cell.text))
+        text = paint(cell.text, cell.colour if cell.text else "", colour)
+        parts.append(space + text if column.right else text + space)
+    return " ".join(parts).rstrip()
