@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object
+from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object, url_of
 from healthlb.cli.status_view import view
+from healthlb.cli.words import load
 
 NAME = "status"
 HELP = "show the virtual servers, their real servers, and why each is as it is"
@@ -25,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch", nargs="?", const=2.0, type=_seconds, metavar="SECONDS", help="show it again every 2 s, or SECONDS"
     )
+    parser.add_argument("-c", "--config", metavar="FILE", help="find the director where this file's api.listen says")
     parser.add_argument("--url", help=f"http://HOST:PORT or unix:/PATH of the director (default: {DEFAULT_URL})")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status; return 0, or 1 when the director can't be reached, or 2 for a wrong URL."""
-    url = arguments.url or DEFAULT_URL
+    url = arguments.url or (_url_of_file(arguments.config) if arguments.config else DEFAULT_URL)
     try:
         if arguments.watch is None:
             _print(_shown(url, arguments.json, sys.stdout))
@@ -48,6 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
         # The reader, `head` say, has what it wanted; Python's own flush at exit must not complain of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _url_of_file(path: str) -> str:
+    _, config = load(path)
+    return url_of(config.api.listen)
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -7,6 +7,8 @@ from checks import Check, ProbeResult, Target
 from checks.engine import Engine
 from healthlb.model.config import Probe
 
+__all__ = ["ProbeResult", "probe_once"]
+
 
 async def probe_once(probe: Probe) -> ProbeResult:
     """Carry out one probe now and return its result with its evidence."""

@@ -65,6 +65,10 @@ class View:
         self._latest = await self.build()
         return self._latest
 
+    def forget(self) -> None:
+        """Make the next snapshot anew: whoever changed something is shown the change."""
+        self._latest = None
+
     async def build(self) -> Snapshot:
         """Return a new snapshot; each virtual server in it is consistent in itself."""
         breath = Breath()

@@ -1,0 +1,88 @@
+"""`healthlb probe`: one probe of one real server, with everything that it saw."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from healthlb.cli.words import UsageError, add_file, load, say
+
+if TYPE_CHECKING:
+    from healthlb.daemon.single import ProbeResult
+    from healthlb.model.config import Config, Probe, RealServer
+
+NAME = "probe"
+HELP = "probe one real server once and show everything that was seen"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    add_file(parser)
+    parser.add_argument("virtual_server", metavar="VS", help="the virtual server's name")
+    parser.add_argument("real_server", metavar="RS", help="the real server's name or address")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Probe with every check of the server; 0 when all pass."""
+    import asyncio  # noqa: PLC0415
+
+    from healthlb.daemon.single import probe_once  # noqa: PLC0415
+
+    _, config = load(arguments.config)
+    server = _find(config, arguments.virtual_server, arguments.real_server)
+    seen = [(probe, asyncio.run(probe_once(probe))) for probe in server.probes]
+    if arguments.json:
+        say(json.dumps([_document(probe, result) for probe, result in seen], indent=2))
+    else:
+        for probe, result in seen:
+            _print(probe, result)
+    return 0 if all(result.passed for _, result in seen) else 1
+
+
+def _find(config: "Config", virtual_server: str, real_server: str) -> "RealServer":
+    pool = config.virtual_servers.get(virtual_server)
+    if pool is None:
+        names = ", ".join(config.virtual_servers) or "none"
+        raise UsageError(f"there is no virtual server '{virtual_server}' in the configuration; there is: {names}")
+    for server in pool.real_servers:
+        if real_server in (server.name, str(server.address)):
+            return server
+    names = ", ".join(server.name for server in pool.real_servers) or "none"
+    raise UsageError(f"there is no real server '{real_server}' in {virtual_server}; there is: {names}")
+
+
+def _document(probe: "Probe", result: "ProbeResult") -> dict[str, object]:
+    evidence = result.evidence
+    return {
+        "check": probe.check.name,
+        "type": probe.check.type,
+        "target": str(probe.target),
+        "passed": result.passed,
+        "sent": result.sent,
+        "reason": result.reason,
+        "seconds": round(result.seconds, 6),
+        "evidence": {
+            "sent": evidence.sent.decode("latin-1"),
+            "received": evidence.received.decode("latin-1"),
+            "peer": evidence.peer,
+            "certificate": evidence.certificate,
+        }
+        if evidence is not None
+        else None,
+    }
+
+
+def _print(probe: "Probe", result: "ProbeResult") -> None:
+    word = "passed" if result.passed else "FAILED" if result.sent else "NOT SENT"
+    say(f"{probe.check.name} ({probe.check.type}) to {probe.target}: {word}: {result.reason} in {result.seconds:.4f}s")
+    evidence = result.evidence
+    if evidence is None:
+        return
+    for name, value in (("peer", evidence.peer), ("certificate", evidence.certificate)):
+        if value:
+            say(f"  {name}: {value}")
+    for name, data in (("sent", evidence.sent), ("received", evidence.received)):
+        if data:
+            say(f"  {name} (first {len(data)} bytes):")
+            for line in data.decode("latin-1").splitlines():
+                say(f"    {line.encode('unicode_escape').decode('ascii')}")

@@ -1,0 +1,21 @@
+"""`healthlb schema`: the JSON Schema of the configuration file, for editors."""
+
+import argparse
+import json
+
+from healthlb.cli.words import say
+
+NAME = "schema"
+HELP = "print the JSON Schema of the configuration file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Print the schema."""
+    from healthlb.config import json_schema  # noqa: PLC0415  YAML is read only where a file is
+
+    say(json.dumps(json_schema(), indent=2))
+    return 0

@@ -1,0 +1,22 @@
+"""`healthlb validate`: whether a file is good."""
+
+import argparse
+
+from healthlb.cli.words import add_file, load, say
+
+NAME = "validate"
+HELP = "check a configuration file and list every fault in it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    add_file(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say that the file is good, or raise UsageError with its faults."""
+    _, config = load(arguments.config)
+    servers = config.virtual_servers.values()
+    count = sum(len(server.real_servers) for server in servers)
+    say(f"{arguments.config}: good: {len(servers)} virtual servers, {count} real servers")
+    return 0

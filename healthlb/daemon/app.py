@@ -1,0 +1,208 @@
+"""The composition root: makes every part, wires them, and sees them through start, reload and stop."""
+
+import asyncio
+import gc
+import logging
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+
+from checks.engine import Engine
+from healthlb.api.listening import ListenError
+from healthlb.api.source import ReloadOutcome
+from healthlb.config import ConfigError, Loader
+from healthlb.daemon import journal
+from healthlb.daemon.changes import changes
+from healthlb.daemon.controller import Controller
+from healthlb.daemon.doors import Doors
+from healthlb.daemon.fault import describe
+from healthlb.daemon.pools import Pools
+from healthlb.daemon.preflight import surroundings, unsupported
+from healthlb.daemon.prober import Prober
+from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.report import report
+from healthlb.daemon.service_manager import ServiceManager
+from healthlb.daemon.view import Reload, View
+from healthlb.linux.table import Table, TableUnavailableError
+from healthlb.model.config import Config
+from healthlb.model.events import ConfigRefused, ConfigReloaded, Warned
+
+SPARE_DESCRIPTORS = 256
+"""File descriptors that are kept for everything but probes."""
+MOST_PROBES = 8_000
+"""Probes under way at most, whatever the descriptors allow."""
+MUTE = 30.0
+"""Seconds by which probes may be overdue before the watchdog is no longer fed."""
+SWITCH = 0.001
+"""Seconds after which a working thread lets the loop have the interpreter."""
+LOG = logging.getLogger("healthlb")
+
+
+class StartError(Exception):
+    """The director cannot start; the text is one sentence for the operator."""
+
+
+class Director:
+    """The whole service. `run` returns once it was told to stop, with the exit status."""
+
+    def __init__(self, loader: Loader, table: Table, manager: ServiceManager, *, kernel: bool) -> None:
+        loop = asyncio.get_running_loop()
+        chance = random.Random()  # noqa: S311  spreads probes and retries, guards nothing
+        self._loader = loader
+        self._table = table
+        self._manager = manager
+        self._kernel = kernel
+        self._warnings: tuple[str, ...] = ()
+        self._reload = Reload()
+        self._reloading = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._engine = Engine(loop)
+        pools = Pools(journal.record, time.time, self._probe_added, self._probe_removed)
+        self.controller = Controller(table, pools, journal.record, chance, self._alive)
+        self.prober = Prober(loop, self._engine, self.controller.finished, _probe_limit(), chance)
+        self.view = View(self.controller, self.prober, table.backend, self._reload, lambda: self._warnings)
+        self._doors = Doors(self.view, self)
+
+    async def start(self, config: Config) -> None:
+        """Take up the work; raise StartError, with the table untouched, where that cannot be."""
+        refused = await self.controller.with_table(lambda: unsupported(self._table, config, {}))
+        if refused:
+            raise StartError(refused)
+        await self._look_around(config)
+        await self.controller.adopt(config)
+        self._reload.loaded_at = time.time()
+        try:
+            await self._doors.open(config.api)
+        except ListenError as error:
+            raise StartError(str(error)) from error
+        await self.controller.make_pass()
+        gc.collect()
+        gc.freeze()
+        self._manager.ready(_summary(config))
+        LOG.info("%s, table %s", _summary(config), self._table.backend)
+
+    async def run(self) -> int:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        tasks: set[asyncio.Task[object]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(tasks, self.reload()))
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._begin(tasks, report(self.view)))
+        passes = self._begin(tasks, self.controller.run())
+        passes.add_done_callback(lambda _: self._stop.set())
+        await self._stop.wait()
+        status = int(passes.done())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.stop()
+        return status
+
+    async def stop(self) -> None:
+        """Let go of everything; the table is left as `on_stop` says."""
+        self._manager.stopping()
+        self.prober.close()
+        await self._doors.close()
+        await self.controller.withdraw()
+        self.controller.close()
+        self._engine.close()
+        LOG.info("stopped")
+
+    async def reload(self) -> ReloadOutcome:
+        """Read the file again; a bad one is refused whole and what was in force stays in force."""
+        async with self._reloading:
+            self._manager.reloading()
+            try:
+                outcome = await self._try_reload()
+            finally:
+                before = self.controller.config
+                self._manager.ready(_summary(before) if before is not None else "")
+            return outcome
+
+    async def _try_reload(self) -> ReloadOutcome:
+        before = self.controller.config
+        assert before is not None  # noqa: S101  a reload comes after a start
+        try:
+            config = await asyncio.to_thread(self._loader.load)
+            refused = await self.controller.with_table(lambda: unsupported(self._table, config, before.virtual_servers))
+            if refused:
+                return self._refuse(refused)
+            await self._doors.open(config.api)
+        except ConfigError as error:
+            return self._refuse("; ".join(str(error).splitlines()))
+        except (ListenError, TableUnavailableError, TimeoutError) as error:
+            return self._refuse(str(error) or "the table does not answer")
+        found = await asyncio.to_thread(changes, before, config)
+        await self.controller.adopt(config)
+        await self.controller.make_pass()
+        self._reload.loaded_at, self._reload.refused = time.time(), None
+        self.view.forget()
+        journal.record(ConfigReloaded(config.sha256, found))
+        await self._look_around(config)
+        gc.freeze()
+        return ReloadOutcome(True, "The new configuration is in force.", found)
+
+    def _refuse(self, reason: str) -> ReloadOutcome:
+        self._reload.refused = reason
+        journal.record(ConfigRefused(reason))
+        return ReloadOutcome(False, reason)
+
+    async def _look_around(self, config: Config) -> None:
+        if not self._kernel:
+            return
+        self._warnings = await asyncio.to_thread(surroundings, config)
+        for warning in self._warnings:
+            journal.record(Warned(warning))
+
+    def _begin(self, tasks: set[asyncio.Task[object]], work: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
+        tasks.add(task)
+        task.add_done_callback(lambda ended: self._ended(tasks, ended))
+        return task
+
+    @staticmethod
+    def _ended(tasks: set[asyncio.Task[object]], task: asyncio.Task[object]) -> None:
+        tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            LOG.error("%s", describe(error))
+
+    def _alive(self) -> None:
+        if self.prober.overdue() < MUTE:
+            self._manager.alive()
+
+    def _probe_added(self, record: ProbeRecord) -> None:
+        self.prober.add(record)
+
+    def _probe_removed(self, record: ProbeRecord) -> None:
+        self.prober.remove(record)
+
+
+def _summary(config: Config) -> str:
+    servers = config.virtual_servers.values()
+    return f"{len(servers)} virtual servers, {sum(len(server.real_servers) for server in servers)} real servers"
+
+
+def _probe_limit() -> int:
+    """Raise the descriptor limit as far as allowed, and return how many probes may be under way."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_PROBES + SPARE_DESCRIPTORS
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(16, allowed - SPARE_DESCRIPTORS)
+
+
+async def serve(loader: Loader, config: Config, table: Table, *, kernel: bool) -> int:
+    """Run a director in this loop; raise StartError or TableUnavailableError where it cannot start."""
+    sys.setswitchinterval(SWITCH)
+    director = Director(loader, table, ServiceManager(), kernel=kernel)
+    try:
+        await director.start(config)
+    except BaseException:
+        director.controller.close()
+        raise
+    return await director.run()

@@ -1,0 +1,109 @@
+"""`healthlb run` inside a machine, and what a test reads of it: its API, its log, the table as ipvsadm prints it."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from topology import Machine, end
+from traffic import Connection
+from waiting import eventually
+
+BOOT_PATIENCE = 60.0
+"""Seconds for a start: Python itself takes a few in a guest."""
+API_PORT = 9480
+
+
+class DirectorEndedError(AssertionError):
+    """The director ended instead of starting; the text is its log."""
+
+
+class Director:
+    """A director in a machine. `folder` holds its file and its log; it is ended with the topology at the latest."""
+
+    def __init__(self, machine: Machine, folder: Path) -> None:
+        self.machine = machine
+        self.file = folder / "healthlb.yaml"
+        self.log = folder / "director.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write(self, text: str) -> None:
+        """Write the configuration file; the `api` section is added."""
+        api = f"api: {{listen: '127.0.0.1:{API_PORT}', admin: 'unix:{self.file.parent}/admin.sock'}}\n"
+        self.file.write_text(api + text)
+
+    def start(self, text: str | None = None, *options: str) -> None:
+        """Start with a file, or with the one that is there, and wait for the API to answer."""
+        if text is not None:
+            self.write(text)
+        before = self.logged()
+        self._process = self.machine.start(
+            sys.executable, "-m", "healthlb", "run", "-c", self.file, *options, log=self.log
+        )
+        eventually(lambda: self._came_up(before), bool, deadline=BOOT_PATIENCE)
+
+    def ready(self) -> None:
+        """Wait until every server has its first verdict and the table is in sync."""
+        eventually(lambda: self.get("/readyz")[0], (200).__eq__, deadline=BOOT_PATIENCE)
+
+    def _came_up(self, before: str) -> bool:
+        assert self._process is not None
+        log = self.logged().removeprefix(before)
+        if self._process.poll() is not None:
+            raise DirectorEndedError(log)
+        return " virtual servers, " in log
+
+    def tell(self, number: int) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def reload(self, text: str) -> None:
+        """Write a file, reload, and wait until the reload is over."""
+        before = self.logged()
+        self.write(text)
+        self.tell(signal.SIGHUP)
+        eventually(lambda: self.logged().removeprefix(before), lambda log: "in force" in log, deadline=BOOT_PATIENCE)
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self) -> int:
+        """End it as the service manager does, and return its exit status."""
+        assert self._process is not None
+        return end(self._process, grace=20.0)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return the status and the body of an answer of the API."""
+        with Connection(self.machine, "127.0.0.1", API_PORT) as connection:
+            return connection.exchange(path)
+
+    def status(self) -> Any:
+        """Return /api/v1/status."""
+        return json.loads(self.get("/api/v1/status")[1])
+
+    def logged(self) -> str:
+        """Return the log so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def table(self) -> list[str]:
+        """Return `ipvsadm -Sn`, line by line."""
+        return self.machine.run("ipvsadm", "-Sn").splitlines()
+
+    def until(self, *lines: str) -> None:
+        """Wait until the table is, line for line and in any order, what `ipvsadm -Sn` would print."""
+        eventually(lambda: sorted(self.table()), sorted(lines).__eq__, deadline=30.0)
+
+    def weights(self) -> dict[str, int]:
+        """Return every destination's weight, by its address and port."""
+        words = [line.split() for line in self.table() if line.startswith("-a")]
+        return {line[line.index("-r") + 1]: int(line[line.index("-w") + 1]) for line in words}
+
+    def until_weights(self, weights: dict[str, int]) -> None:
+        """Wait until the table's destinations have these weights, and there are no others."""
+        eventually(self.weights, weights.__eq__, deadline=30.0)
