@@ -69,7 +69,7 @@ class Guest:
         self._watchdog: subprocess.Popen[bytes] | None = None
         variables = {"HEALTHLB_IN_GUEST": self.mode, "LAB_SHARED": str(self.shared), **(environment or {})}
         if serial is not None:
-            variables["LAB_SERIAL"] = "/dev/ttyS0" if self.mode == "uml" else f"/dev/fd/{serial}"
+            variables["LAB_SERIAL"] = "/dev/ttyS0" if self.mode == "uml" else f"fd:{serial}"
         self._write("command", shlex.join(command))
         self._write("environment", "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
         self._write("directory", str(directory or Path.cwd()))
@@ -270,6 +270,10 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as in `boot.py -- … | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":
