@@ -35,6 +35,8 @@ class Text:
         """Take a string; numbers and booleans are refused, because YAML would have changed their spelling."""
         if not isinstance(value, str):
             raise ValueError(f"expected text, found {name_of(value)}; put it in quotes")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("expected text, found half of a surrogate pair, which UTF-8 cannot carry")
         if not value and not self.empty:
             raise ValueError("expected text, found nothing")
         return value
