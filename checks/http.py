@@ -58,7 +58,10 @@ class StatusRange:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A Python regular expression, parsed to its compiled pattern; `.` matches line ends only with `(?s)`."""
+    """A Python regular expression, parsed to its compiled pattern; `.` matches line ends only with `(?s)`.
+
+    Nothing bounds the time of a search: a pattern that backtracks without end holds up every other probe.
+    """
 
     def parse(self, value: Any) -> re.Pattern[str]:
         """Take text that compiles."""
@@ -344,7 +347,7 @@ class _Reply:
 
     def on_message_complete(self) -> None:
         """Judge the body, if this was not an interim reply."""
-        if self._head_done:
+        if self._head_done and self.verdict is None:
             self._judge_body()
 
     def _judge_body(self) -> None:

@@ -15,7 +15,7 @@ import socket
 import ssl
 import struct
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from checks import Check, Evidence, ProbeResult, Target, Tls
@@ -82,6 +82,10 @@ class _Probe:
         self.error = 0
         self.keep_evidence = False
 
+    def doing(self) -> Phase:
+        """Return what the probe is at, for its reason."""
+        return Phase.SENDING if self.outgoing or self.error else self.phase
+
 
 class Engine:
     """Carries probes. Belongs to one event loop and is used from its thread only.
@@ -122,6 +126,10 @@ class Engine:
         except UnusableError as error:
             return str(error)
         return None
+
+    def keep_only(self, settings: Iterable[Tls]) -> None:
+        """Forget the TLS contexts of settings that are not among these; a reload calls it. In-flight probes go on."""
+        self._contexts.keep_only(set(settings))
 
     def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
         """Start one probe. `done` is called once, from the loop and never from in here, unless the engine is closed.
@@ -231,15 +239,14 @@ class Engine:
         now = self._loop.time()
         self._timer = None
         for _ in range(1 + len(self._probes) // EVENTS_PER_POLL):
-            if self._poll() < EVENTS_PER_POLL:
+            if self._poll() < EVENTS_PER_POLL or self._closed:
                 break
         for probe in self._deadlines.take_due(now):
             granted = probe.deadline - probe.started
             if now - probe.deadline > LATE_SECONDS and now - probe.touched < granted:
                 self._finish(probe, False, "void: the director was too busy to look in time", sent=False)
             else:
-                phase = Phase.SENDING if probe.outgoing else probe.phase
-                self._finish(probe, False, timed_out(granted, phase))
+                self._finish(probe, False, timed_out(granted, probe.doing()))
         due = self._deadlines.earliest()
         if due is not None:
             self._wake_by(due)
@@ -307,10 +314,10 @@ class Engine:
             except BlockingIOError:
                 return
             except OSError as error:
-                self._finish(probe, False, broken(error.errno or 0, probe.phase))
+                self._finish(probe, False, broken(error.errno or 0, probe.doing()))
                 return
             if not data and probe.error:
-                self._finish(probe, False, broken(probe.error, probe.phase))
+                self._finish(probe, False, broken(probe.error, probe.doing()))
                 return
             self._receive(probe, data, ended=not data)
             if probe.socket is None or (len(data) < READ_BYTES and not probe.closing):

@@ -61,6 +61,8 @@ def not_sent(error: OSError) -> str:
             return "not sent: no local port or address left for this target (sysctl net.ipv4.ip_local_port_range)"
         case errno.ENOBUFS | errno.ENOMEM:
             return "not sent: the kernel has no memory for another socket"
+        case errno.ENOSPC:
+            return "not sent: the kernel watches no more descriptors for this user (sysctl fs.epoll.max_user_watches)"
         case errno.EPERM:
             return "not sent: the director's own firewall refused it"
         case _:
