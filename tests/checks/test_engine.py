@@ -180,6 +180,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.usefixtures("never_late")
 @pytest.mark.parametrize(("handler", "reason"), HOSTILE)
 def test_a_hostile_server_fails_with_what_it_did(run: Run, handler: Handler, reason: str) -> None:
     async def scenario(bench: Any) -> None:
@@ -200,6 +201,7 @@ def test_a_server_that_does_not_answer_the_connect_times_out_connecting(run: Run
     run(scenario)
 
 
+@pytest.mark.usefixtures("never_late")
 def test_a_server_that_reads_nothing_times_out_sending(run: Run) -> None:
     async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -225,6 +227,19 @@ def test_a_long_request_is_sent_to_its_end_as_the_server_reads_it(run: Run) -> N
         async with serving(counting) as target:
             result = await bench.probe(Http(method="POST", body="x" * 9_999_999 + "y"), target)
         assert (result.passed, result.reason) == (True, "200 1")
+
+    run(scenario)
+
+
+def test_a_reset_in_the_middle_of_the_request_is_said_to_be_there(run: Run) -> None:
+    async def resetting_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        reset(writer)
+
+    async def scenario(bench: Any) -> None:
+        async with serving(resetting_early) as target:
+            result = await bench.probe(Http(method="POST", body="x" * 30_000_000), target)
+        assert (result.passed, result.sent, result.reason) == (False, True, "connection reset while sending")
 
     run(scenario)
 
@@ -346,6 +361,7 @@ def test_a_check_that_raises_is_a_failed_result_and_a_report_and_others_go_on(
     run(scenario)
 
 
+@pytest.mark.usefixtures("never_late")
 def test_a_check_that_refuses_to_be_left_is_reported(run: Run) -> None:
     def clinging(target: Target) -> Conversation:
         while True:
@@ -429,6 +445,27 @@ def test_what_the_director_cannot_do_is_no_word_about_the_server(
         assert (result.passed, result.sent) == (False, False)
         assert result.reason.startswith(reason)
         assert bench.faults == []
+
+    run(scenario)
+
+
+def test_a_full_epoll_is_no_word_about_the_server(run: Run) -> None:
+    class FullEpoll:
+        def __init__(self, epoll: Any) -> None:
+            self.epoll = epoll
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.epoll, name)
+
+        def register(self, *_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario(bench: Any) -> None:
+        bench.engine._epoll = FullEpoll(bench.engine._epoll)
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
+        assert not result.sent
+        assert result.reason.endswith("(sysctl fs.epoll.max_user_watches)")
+        assert bench.engine.in_flight == 0
 
     run(scenario)
 
@@ -532,6 +569,12 @@ def test_a_probe_may_be_started_from_done(run: Run) -> None:
 
 
 @pytest.fixture
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine's late wake be no reason to void what the test is not about."""
+    monkeypatch.setattr(carrier, "LATE_SECONDS", 3600.0)
+
+
+@pytest.fixture
 def many_descriptors() -> None:
     """Lift the soft limit, which is 1024 in most shells, as far as it goes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -620,6 +663,48 @@ def test_an_answer_that_came_in_time_counts_although_the_loop_looked_late(run: R
     run(scenario)
 
 
+@pytest.mark.usefixtures("many_descriptors")
+@pytest.mark.parametrize("close_after", [None, 1024, 1100])
+def test_however_many_answers_wait_all_are_read_before_any_deadline_counts(run: Run, close_after: int | None) -> None:
+    async def scenario(bench: Any) -> None:
+        loop = asyncio.get_running_loop()
+        reasons: Counter[str] = Counter()
+        over = asyncio.Event()
+
+        def receive(result: ProbeResult) -> None:
+            reasons[result.reason] += 1
+            if reasons.total() == close_after:
+                bench.engine.close()
+            if not bench.engine.in_flight:
+                over.set()
+
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+            target = Target(*listener.getsockname())
+            for _ in range(2500):
+                bench.engine.start(Tcp(), target, loop.time() + 30, receive)
+            bench.hold_the_loop(60)
+            bench.engine._on_timer()
+            await over.wait()
+        assert reasons == {"connected": close_after or 2500}
+
+    run(scenario)
+
+
+def test_a_later_probe_with_an_earlier_deadline_ends_first(run: Run) -> None:
+    async def scenario(bench: Any) -> None:
+        loop = asyncio.get_running_loop()
+        with deaf() as target:
+            patient: asyncio.Future[ProbeResult] = loop.create_future()
+            bench.engine.start(Tcp(), target, loop.time() + 600, patient.set_result)
+            hasty = await bench.probe(Tcp(), target, 0.05)
+            assert hasty.reason == "timed out after 50ms connecting"
+            assert (patient.done(), bench.engine.in_flight) == (False, 1)
+            bench.hold_the_loop(600)
+            assert (await patient).reason == "timed out after 10m connecting"
+
+    run(scenario)
+
+
 def test_a_probe_that_a_late_loop_could_not_carry_on_is_void(run: Run) -> None:
     async def scenario(bench: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -648,7 +733,7 @@ def test_a_server_that_was_silent_all_along_fails_however_late_the_loop_was(run:
     run(scenario)
 
 
-def test_an_ended_probe_leaves_no_connection_behind(run: Run) -> None:
+def test_an_ended_probe_leaves_neither_a_connection_nor_a_deadline_behind(run: Run) -> None:
     def left(port: int) -> int:
         rows = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
         return sum(row[2].endswith(f":{port:04X}") for row in rows)
@@ -658,6 +743,7 @@ def test_an_ended_probe_leaves_no_connection_behind(run: Run) -> None:
             for _ in range(20):
                 await bench.probe(Tcp(), target)
             assert left(target.port) == 0
+            assert bench.engine._deadlines.earliest() is None
 
     run(scenario)
 

@@ -237,6 +237,11 @@ def test_a_trailer_is_read_and_changes_nothing(play: Play) -> None:
     assert play(LOOKING, [reply]) == Verdict(True, "200 OK")
 
 
+def test_a_trailer_cannot_make_a_cut_off_body_whole(play: Play) -> None:
+    reply = chunked(b"all is well")[:-2] + b"Transfer-Encoding: gzip\r\n"
+    assert not play(LOOKING, [reply]).passed
+
+
 def test_beyond_the_limit_the_body_is_judged_on_what_came() -> None:
     check = Http(expect="well", body_limit=11)
     assert decided_after(check, until_close(b"all is wel"), b"l") == [False, True]

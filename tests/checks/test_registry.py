@@ -47,3 +47,8 @@ def test_what_the_schema_refuses_the_option_refuses_too(kind: Any, value: Any) -
     except jsonschema.ValidationError:
         with pytest.raises(ValueError, match=r"expected|out of range"):
             kind.parse(value)
+
+
+def test_text_that_utf_8_cannot_carry_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"half of a surrogate pair"):
+        Text().parse("well \udcff")

@@ -389,6 +389,36 @@ def test_contexts_of_settings_that_are_gone_are_forgotten(authority: Authority) 
     assert contexts.get(gone, 0.0) is not of_gone
 
 
+def test_a_reload_forgets_only_what_no_check_uses(run: Run, authority: Authority, tmp_path: Path) -> None:
+    async def scenario(bench: Any) -> None:
+        path = tmp_path / "ca.pem"
+        shutil.copy(authority.ca_file, path)
+        kept, gone = Tls(ca_file=authority.ca_file), Tls(ca_file=str(path))
+        assert [bench.engine.prepare(kept), bench.engine.prepare(gone)] == [None, None]
+        path.unlink()
+        bench.engine.keep_only([kept])
+        assert bench.engine.prepare(gone) == f"ca_file {path}: no such file or directory"
+
+    run(scenario)
+
+
+@given(st.lists(st.binary(max_size=300)))
+def test_whatever_answers_the_handshake_is_a_tls_fault_at_worst(pieces: list[bytes]) -> None:
+    tls = Tls(verify=False)
+    stream = TlsStream(make_context(tls), tls, "127.0.0.1")
+    for number, piece in enumerate(pieces):
+        stream.feed(piece, ended=number == len(pieces) - 1)
+        try:
+            done = stream.handshake()
+        except ssl.SSLError as error:
+            broken = error
+            break
+        assert not done
+    else:
+        return
+    assert tls_broken(broken).isprintable()
+
+
 def test_by_default_the_systems_authorities_are_trusted() -> None:
     context = make_context(Tls())
     assert context.verify_mode is ssl.CERT_REQUIRED
