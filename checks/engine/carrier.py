@@ -7,24 +7,20 @@ TIME_WAIT nor ephemeral ports pile up and no close waits for a round trip.
 
 import asyncio
 import errno
-import functools
-import ipaddress
 import os
 import select
 import socket
 import ssl
-import struct
 import traceback
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from checks import Check, Evidence, ProbeResult, Target, Tls
 from checks.engine.deadlines import Deadlines
 from checks.engine.dialogue import Dialogue
+from checks.engine.probe import Done, Probe
+from checks.engine.sockets import first_ephemeral_port, fresh_socket, is_connected_to_itself, show, socket_address
 from checks.engine.tls import Contexts, TlsStream, UnusableError
 from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent, timed_out, tls_broken
-
-Done = Callable[[ProbeResult], None]
 
 LATE_SECONDS = 0.05
 """How much later than a deadline the engine may look before it doubts itself rather than the server."""
@@ -36,55 +32,6 @@ INTEREST = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 CLOSING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 TROUBLE = select.EPOLLERR | select.EPOLLHUP
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-
-
-class _Probe:
-    """One probe under way; `socket` is None once it has ended."""
-
-    __slots__ = (
-        "address",
-        "closing",
-        "deadline",
-        "dialogue",
-        "done",
-        "due",
-        "error",
-        "file",
-        "keep_evidence",
-        "outgoing",
-        "phase",
-        "settings",
-        "socket",
-        "started",
-        "target",
-        "tls",
-        "touched",
-        "type",
-        "unfinished",
-    )
-
-    def __init__(self, check: Check, target: Target, deadline: float, done: Done, dialogue: Dialogue) -> None:
-        self.type = check.type
-        self.target = target
-        self.deadline = deadline
-        self.done = done
-        self.dialogue = dialogue
-        self.settings: Tls | None = None
-        self.socket: socket.SocketType | None = None
-        self.file = -1
-        self.started = self.touched = self.due = 0.0
-        self.phase = Phase.CONNECTING
-        self.tls: TlsStream | None = None
-        self.outgoing = b""
-        self.closing = self.unfinished = False
-        self.error = 0
-        self.keep_evidence = False
-
-    def doing(self) -> Phase:
-        """Return what the probe is at, for its reason."""
-        return Phase.SENDING if self.outgoing or self.error else self.phase
 
 
 class Engine:
@@ -101,14 +48,14 @@ class Engine:
         self._on_fault = on_fault
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
-        self._probes: dict[int, _Probe] = {}
-        self._deadlines: Deadlines[_Probe] = Deadlines()
+        self._probes: dict[int, Probe] = {}
+        self._deadlines: Deadlines[Probe] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
-        self._unfinished: list[_Probe] = []
+        self._unfinished: list[Probe] = []
         self._unsent: list[tuple[Done, ProbeResult]] = []
         self._contexts = Contexts()
-        self._first_ephemeral_port = _first_ephemeral_port()
+        self._first_ephemeral_port = first_ephemeral_port()
         self._closed = False
 
     @property
@@ -151,7 +98,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001  a check is third-party code
             self._later(done, ProbeResult(False, self._fault(check.type, target, error), 0.0))
             return
-        probe = _Probe(check, target, deadline, done, dialogue)
+        probe = Probe(check, target, deadline, done, dialogue)
         probe.settings = settings
         probe.keep_evidence = keep_evidence
         probe.started = probe.touched = now
@@ -159,7 +106,7 @@ class Engine:
             self._connect(probe)
         except OSError as error:
             if error.errno in REACHED_NOBODY:
-                evidence = Evidence(peer=_show(target))
+                evidence = Evidence(peer=show(target))
                 self._later(done, ProbeResult(False, broken(error.errno, Phase.CONNECTING), 0.0, evidence=evidence))
             else:
                 self._later(done, ProbeResult(False, not_sent(error), 0.0, sent=False))
@@ -185,11 +132,10 @@ class Engine:
 
     # Sockets. Fresh ones; `_connect` and `_put_away` are where kept ones would be taken and given back.
 
-    def _connect(self, probe: _Probe) -> None:
-        family, address = _socket_address(probe.target)
-        sock = socket.SocketType(family, STREAM)
+    def _connect(self, probe: Probe) -> None:
+        family, address = socket_address(probe.target)
+        sock = fresh_socket(family)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             number = sock.connect_ex(address)
             file = sock.fileno()
             if number in (0, errno.EINPROGRESS):
@@ -204,7 +150,7 @@ class Engine:
         probe.file = file
         self._probes[file] = probe
 
-    def _put_away(self, probe: _Probe) -> None:
+    def _put_away(self, probe: Probe) -> None:
         if probe.socket is not None:
             del self._probes[probe.file]
             # Closing alone would do, unless a child that is just being forked still holds the description.
@@ -261,7 +207,7 @@ class Engine:
         self._timer_due = due
         self._timer = self._loop.call_at(due, self._on_timer)
 
-    def _guarded(self, act: Callable[..., None], probe: _Probe, argument: object) -> None:
+    def _guarded(self, act: Callable[..., None], probe: Probe, argument: object) -> None:
         try:
             act(probe, argument)
         except ssl.SSLError as error:
@@ -273,7 +219,7 @@ class Engine:
 
     # One probe's progress
 
-    def _serve(self, probe: _Probe, mask: int) -> None:
+    def _serve(self, probe: Probe, mask: int) -> None:
         sock = probe.socket
         assert sock is not None  # noqa: S101  `_put_away` takes a probe out of the table that events are looked up in
         if probe.phase is Phase.CONNECTING:
@@ -284,7 +230,7 @@ class Engine:
                     return
             elif not mask & select.EPOLLOUT:
                 return
-            if probe.target.port >= self._first_ephemeral_port and _is_connected_to_itself(sock):
+            if probe.target.port >= self._first_ephemeral_port and is_connected_to_itself(sock):
                 self._finish(probe, False, "connection refused")
                 return
             self._connected(probe)
@@ -296,7 +242,7 @@ class Engine:
             if not probe.unfinished:
                 self._read(probe, sock)
 
-    def _connected(self, probe: _Probe) -> None:
+    def _connected(self, probe: Probe) -> None:
         if probe.settings is None:
             probe.phase = Phase.WAITING
             self._say(probe, probe.dialogue.begin())
@@ -307,7 +253,7 @@ class Engine:
         probe.tls.handshake()
         self._send(probe, probe.tls.to_send())
 
-    def _read(self, probe: _Probe, sock: socket.SocketType) -> None:
+    def _read(self, probe: Probe, sock: socket.SocketType) -> None:
         for _ in range(READS_PER_WAKE):
             try:
                 data = sock.recv(READ_BYTES)
@@ -324,13 +270,13 @@ class Engine:
                 return
         self._go_on_later(probe)
 
-    def _go_on_later(self, probe: _Probe) -> None:
+    def _go_on_later(self, probe: Probe) -> None:
         probe.unfinished = True
         self._unfinished.append(probe)
         if len(self._unfinished) == 1:
             self._loop.call_soon(self._on_unfinished)
 
-    def _receive(self, probe: _Probe, data: bytes, *, ended: bool) -> None:
+    def _receive(self, probe: Probe, data: bytes, *, ended: bool) -> None:
         tls = probe.tls
         if tls is not None:
             tls.feed(data, ended=ended)
@@ -343,7 +289,7 @@ class Engine:
                 return
         self._say(probe, probe.dialogue.feed(data, ended=ended))
 
-    def _shake_hands(self, probe: _Probe, tls: TlsStream) -> bool:
+    def _shake_hands(self, probe: Probe, tls: TlsStream) -> bool:
         try:
             complete = tls.handshake()
         finally:
@@ -358,7 +304,7 @@ class Engine:
         self._say(probe, probe.dialogue.begin())
         return probe.socket is not None
 
-    def _say(self, probe: _Probe, data: bytes) -> None:
+    def _say(self, probe: Probe, data: bytes) -> None:
         if data:
             if probe.tls is not None:
                 probe.tls.write(data)
@@ -368,7 +314,7 @@ class Engine:
         if verdict is not None:
             self._finish(probe, verdict.passed, verdict.reason)
 
-    def _send(self, probe: _Probe, data: bytes) -> None:
+    def _send(self, probe: Probe, data: bytes) -> None:
         if not data or probe.socket is None or probe.error:
             return
         if probe.outgoing:
@@ -386,7 +332,7 @@ class Engine:
 
     # Ends
 
-    def _finish(self, probe: _Probe, passed: bool, reason: str, *, sent: bool = True) -> None:
+    def _finish(self, probe: Probe, passed: bool, reason: str, *, sent: bool = True) -> None:
         if probe.socket is None:
             return
         self._put_away(probe)
@@ -395,11 +341,11 @@ class Engine:
         if probe.keep_evidence or not passed:
             dialogue = probe.dialogue
             certificate = probe.tls.describe() if probe.tls is not None else ""
-            evidence = Evidence(dialogue.sent, dialogue.received, _show(probe.target), certificate)
+            evidence = Evidence(dialogue.sent, dialogue.received, show(probe.target), certificate)
         seconds = self._loop.time() - probe.started
         self._tell(probe.done, ProbeResult(passed, reason, seconds, sent, evidence))
 
-    def _leave_conversation(self, probe: _Probe) -> None:
+    def _leave_conversation(self, probe: Probe) -> None:
         try:
             probe.dialogue.close()
         except Exception as error:  # noqa: BLE001  a check is third-party code
@@ -423,7 +369,7 @@ class Engine:
             self._report(f"the receiver of a probe's result raised {_place(error)}")
 
     def _fault(self, kind: str, target: Target, error: Exception) -> str:
-        self._report(f"check {kind} of {_show(target)} raised {_place(error)}")
+        self._report(f"check {kind} of {show(target)} raised {_place(error)}")
         return f"fault in the check itself: {type(error).__name__}: {error}"
 
     def _report(self, sentence: str) -> None:
@@ -440,44 +386,3 @@ def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
-
-
-def _show(target: Target) -> str:
-    return f"[{target.address}]:{target.port}" if ":" in target.address else f"{target.address}:{target.port}"
-
-
-SocketAddress = tuple[str, int] | tuple[str, int, int, int]
-
-
-def _socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
-    """Return what connect(2) takes; raise OSError for a name, which would be looked up while the loop waits."""
-    if "%" not in target.address:
-        return _plain_socket_address(target)
-    address, _, interface = target.address.partition("%")
-    return socket.AF_INET6, (address, target.port, 0, socket.if_nametoindex(interface))
-
-
-@functools.lru_cache(maxsize=65536)
-def _plain_socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
-    try:
-        address = ipaddress.ip_address(target.address)
-    except ValueError as error:
-        raise OSError(errno.EINVAL, f"'{target.address}' is not an address") from error
-    if isinstance(address, ipaddress.IPv4Address):
-        return socket.AF_INET, (str(address), target.port)
-    return socket.AF_INET6, (str(address), target.port, 0, 0)
-
-
-def _first_ephemeral_port() -> int:
-    try:
-        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return 1024
-
-
-def _is_connected_to_itself(sock: socket.SocketType) -> bool:
-    """Say whether the kernel chose the target's own port for us: nobody listens there (TCP simultaneous open)."""
-    try:
-        return bool(sock.getsockname() == sock.getpeername())
-    except OSError:
-        return False

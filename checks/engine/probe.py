@@ -1,0 +1,58 @@
+"""What the engine knows of one probe under way."""
+
+import socket
+from collections.abc import Callable
+
+from checks import Check, ProbeResult, Target, Tls
+from checks.engine.dialogue import Dialogue
+from checks.engine.tls import TlsStream
+from checks.engine.words import Phase
+
+Done = Callable[[ProbeResult], None]
+
+
+class Probe:
+    """One probe under way; `socket` is None once it has ended."""
+
+    __slots__ = (
+        "address",
+        "closing",
+        "deadline",
+        "dialogue",
+        "done",
+        "due",
+        "error",
+        "file",
+        "keep_evidence",
+        "outgoing",
+        "phase",
+        "settings",
+        "socket",
+        "started",
+        "target",
+        "tls",
+        "touched",
+        "type",
+        "unfinished",
+    )
+
+    def __init__(self, check: Check, target: Target, deadline: float, done: Done, dialogue: Dialogue) -> None:
+        self.type = check.type
+        self.target = target
+        self.deadline = deadline
+        self.done = done
+        self.dialogue = dialogue
+        self.settings: Tls | None = None
+        self.socket: socket.SocketType | None = None
+        self.file = -1
+        self.started = self.touched = self.due = 0.0
+        self.phase = Phase.CONNECTING
+        self.tls: TlsStream | None = None
+        self.outgoing = b""
+        self.closing = self.unfinished = False
+        self.error = 0
+        self.keep_evidence = False
+
+    def doing(self) -> Phase:
+        """Return what the probe is at, for its reason."""
+        return Phase.SENDING if self.outgoing or self.error else self.phase
