@@ -35,9 +35,10 @@ class HeldLoop(asyncio.SelectorEventLoop):
     """A loop whose clock can jump, as it seems to one that was held up while the kernel went on."""
 
     jumped = 0.0
+    stopped_at: float | None = None
 
     def time(self) -> float:
-        return super().time() + self.jumped
+        return super().time() + self.jumped if self.stopped_at is None else self.stopped_at
 
 
 class Bench:
@@ -49,15 +50,35 @@ class Bench:
 
     def hold_the_loop(self, seconds: float) -> None:
         """Let the time pass without serving anything."""
+        self.loop.jumped += seconds
+
+    @property
+    def loop(self) -> HeldLoop:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HeldLoop)
-        loop.jumped += seconds
+        return loop
+
+    def start(
+        self,
+        check: Check,
+        target: Target,
+        seconds: float,
+        done: Callable[[ProbeResult], object],
+        *,
+        keep_evidence: bool = False,
+    ) -> None:
+        """Start a probe that has exactly so long, however busy the machine is at this very moment."""
+        loop = self.loop
+        loop.stopped_at = loop.time()
+        try:
+            self.engine.start(check, target, loop.time() + seconds, done, keep_evidence=keep_evidence)
+        finally:
+            loop.stopped_at = None
 
     async def probe(self, check: Check, target: Target, seconds: float = 20.0) -> ProbeResult:
         """Run one probe to its end; a second call of its `done` would raise here."""
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[ProbeResult] = loop.create_future()
-        self.engine.start(check, target, loop.time() + seconds, result.set_result, keep_evidence=True)
+        result: asyncio.Future[ProbeResult] = self.loop.create_future()
+        self.start(check, target, seconds, result.set_result, keep_evidence=True)
         return await result
 
 

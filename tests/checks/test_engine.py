@@ -166,7 +166,7 @@ def test_a_pass_keeps_no_evidence_unless_it_is_asked_for(run: Run) -> None:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[ProbeResult] = loop.create_future()
         async with serving(polite) as target:
-            bench.engine.start(Http(), target, loop.time() + 20, result.set_result)
+            bench.start(Http(), target, 20, result.set_result)
             assert (await result).evidence is None
 
     run(scenario)
@@ -384,10 +384,9 @@ def test_a_receiver_that_raises_is_reported_and_others_get_their_results(run: Ru
         def refuse(result: ProbeResult) -> None:
             raise LookupError("not mine")
 
-        loop = asyncio.get_running_loop()
         with closed_port() as target:
             for _ in range(3):
-                bench.engine.start(Tcp(), target, loop.time() + 20, refuse)
+                bench.start(Tcp(), target, 20, refuse)
             assert (await bench.probe(Tcp(), target)).reason == "connection refused"
         assert len(bench.faults) == 3
         assert bench.faults[0].startswith("the receiver of a probe's result raised LookupError: not mine")
@@ -533,11 +532,10 @@ def test_a_connection_to_itself_is_a_refused_one(run: Run, monkeypatch: pytest.M
 def test_done_is_never_called_from_inside_start(run: Run) -> None:
     async def scenario(bench: Any) -> None:
         results: list[ProbeResult] = []
-        loop = asyncio.get_running_loop()
         with closed_port() as target:
             for each in (target, Target("not an address", 1)):
-                bench.engine.start(Tcp(), each, loop.time() + 20, results.append)
-            bench.engine.start(Scripted(raising_at_once), target, loop.time() + 20, results.append)
+                bench.start(Tcp(), each, 20, results.append)
+            bench.start(Scripted(raising_at_once), target, 20, results.append)
             assert results == []
             assert bench.engine.in_flight == 3
             await bench.probe(Tcp(), target)
@@ -557,12 +555,12 @@ def test_a_probe_may_be_started_from_done(run: Run) -> None:
             nonlocal left
             left -= 1
             if left:
-                bench.engine.start(Tcp(), target, loop.time() + 20, again)
+                bench.start(Tcp(), target, 20, again)
             else:
                 finished.set_result(result)
 
         async with serving(silent) as target:
-            bench.engine.start(Tcp(), target, loop.time() + 20, again)
+            bench.start(Tcp(), target, 20, again)
             assert (await finished).passed
 
     run(scenario)
@@ -584,7 +582,6 @@ def many_descriptors() -> None:
 @pytest.mark.usefixtures("many_descriptors")
 def test_thousands_at_once_each_get_exactly_one_result_of_their_own(run: Run) -> None:
     async def scenario(bench: Any) -> None:
-        loop = asyncio.get_running_loop()
         calls: Counter[int] = Counter()
         reasons: Counter[str] = Counter()
         over = asyncio.Event()
@@ -602,7 +599,7 @@ def test_thousands_at_once_each_get_exactly_one_result_of_their_own(run: Run) ->
             well = Target(*listener.getsockname())
             targets = [(well, 60.0)] * 3000 + [(shut, 60.0)] * 1000 + [(mute, 0.5)] * 1000
             for number, (target, seconds) in enumerate(targets):
-                bench.engine.start(Tcp(), target, loop.time() + seconds, receive(number))
+                bench.start(Tcp(), target, seconds, receive(number))
             assert bench.engine.in_flight == 5000
             await over.wait()
         assert bench.engine.in_flight == 0
@@ -615,23 +612,21 @@ def test_thousands_at_once_each_get_exactly_one_result_of_their_own(run: Run) ->
 def test_after_close_nothing_is_called_and_nothing_starts(run: Run) -> None:
     async def scenario(bench: Any) -> None:
         results: list[ProbeResult] = []
-        loop = asyncio.get_running_loop()
         async with serving(silent) as target:
             for each in (target, Target("not an address", 1)):
-                bench.engine.start(Http(), each, loop.time() + 0.05, results.append)
+                bench.start(Http(), each, 0.05, results.append)
             bench.engine.close()
             bench.engine.close()
             await asyncio.sleep(0.1)
             assert (results, bench.engine.in_flight) == ([], 0)
             with pytest.raises(RuntimeError, match="closed"):
-                bench.engine.start(Tcp(), target, loop.time() + 20, results.append)
+                bench.start(Tcp(), target, 20, results.append)
 
     run(scenario)
 
 
 def test_closing_from_done_stops_the_rest_of_the_wake(run: Run) -> None:
     async def scenario(bench: Any) -> None:
-        loop = asyncio.get_running_loop()
         closed = asyncio.Event()
         results: list[ProbeResult] = []
 
@@ -642,7 +637,7 @@ def test_closing_from_done_stops_the_rest_of_the_wake(run: Run) -> None:
 
         with closed_port() as target:
             for _ in range(10):
-                bench.engine.start(Tcp(), target, loop.time() + 20, close)
+                bench.start(Tcp(), target, 20, close)
             await closed.wait()
             await asyncio.sleep(0)
         assert len(results) == 1
@@ -656,7 +651,7 @@ def test_an_answer_that_came_in_time_counts_although_the_loop_looked_late(run: R
         with socket.create_server(("127.0.0.1", 0)) as listener:
             result: asyncio.Future[ProbeResult] = loop.create_future()
             target = Target(*listener.getsockname())
-            bench.engine.start(Tcp(), target, loop.time() + 0.1, result.set_result)
+            bench.start(Tcp(), target, 0.1, result.set_result)
             bench.hold_the_loop(0.3)
             assert (await result).reason == "connected"
 
@@ -667,7 +662,6 @@ def test_an_answer_that_came_in_time_counts_although_the_loop_looked_late(run: R
 @pytest.mark.parametrize("close_after", [None, 1024, 1100])
 def test_however_many_answers_wait_all_are_read_before_any_deadline_counts(run: Run, close_after: int | None) -> None:
     async def scenario(bench: Any) -> None:
-        loop = asyncio.get_running_loop()
         reasons: Counter[str] = Counter()
         over = asyncio.Event()
 
@@ -681,7 +675,7 @@ def test_however_many_answers_wait_all_are_read_before_any_deadline_counts(run: 
         with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
             target = Target(*listener.getsockname())
             for _ in range(2500):
-                bench.engine.start(Tcp(), target, loop.time() + 30, receive)
+                bench.start(Tcp(), target, 30, receive)
             bench.hold_the_loop(60)
             bench.engine._on_timer()
             await over.wait()
@@ -695,7 +689,7 @@ def test_a_later_probe_with_an_earlier_deadline_ends_first(run: Run) -> None:
         loop = asyncio.get_running_loop()
         with deaf() as target:
             patient: asyncio.Future[ProbeResult] = loop.create_future()
-            bench.engine.start(Tcp(), target, loop.time() + 600, patient.set_result)
+            bench.start(Tcp(), target, 600, patient.set_result)
             hasty = await bench.probe(Tcp(), target, 0.05)
             assert hasty.reason == "timed out after 50ms connecting"
             assert (patient.done(), bench.engine.in_flight) == (False, 1)
@@ -711,7 +705,7 @@ def test_a_probe_that_a_late_loop_could_not_carry_on_is_void(run: Run) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             result: asyncio.Future[ProbeResult] = loop.create_future()
             target = Target(*listener.getsockname())
-            bench.engine.start(Http(), target, loop.time() + 0.1, result.set_result)
+            bench.start(Http(), target, 0.1, result.set_result)
             bench.hold_the_loop(0.3)
             ended = await result
         assert (ended.passed, ended.sent) == (False, False)
@@ -725,7 +719,7 @@ def test_a_server_that_was_silent_all_along_fails_however_late_the_loop_was(run:
         loop = asyncio.get_running_loop()
         with deaf() as target:
             result: asyncio.Future[ProbeResult] = loop.create_future()
-            bench.engine.start(Tcp(), target, loop.time() + 0.1, result.set_result)
+            bench.start(Tcp(), target, 0.1, result.set_result)
             bench.hold_the_loop(0.3)
             ended = await result
         assert (ended.sent, ended.reason) == (True, "timed out after 100ms connecting")
