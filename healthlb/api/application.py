@@ -11,7 +11,7 @@ from healthlb.api.answers import JSON, Handler, answer, bounded, document, failu
 from healthlb.api.connections import Connections, Limits
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
-from healthlb.api.source import Admin, SnapshotSource
+from healthlb.api.source import Admin, SharedSource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 MAX_AGE = 1.0
@@ -59,12 +59,13 @@ def _bare(limits: Limits) -> web.Application:
 
 
 def _add_reading_routes(application: web.Application, source: SnapshotSource, max_age: float) -> None:
+    crowd = SharedSource(source)
+
     def shared(path: str, fragments: Fragments, content_type: str) -> None:
-        renderings = SharedRenderings(fragments)
+        renderings = SharedRenderings(crowd, fragments)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            rendering = await renderings.of(await source.snapshot(max_age))
-            return await document(request, rendering, content_type)
+            return await document(request, await renderings.current(max_age), content_type)
 
         async def stop(_application: web.Application) -> None:
             await renderings.close()
@@ -74,11 +75,16 @@ def _add_reading_routes(application: web.Application, source: SnapshotSource, ma
 
     application.router.add_get("/", _index)
     application.router.add_get("/healthz", _healthz)
-    application.router.add_get("/readyz", _readyz(source, max_age))
+    application.router.add_get("/readyz", _readyz(crowd, max_age))
     shared("/metrics", metrics, exposition.CONTENT_TYPE)
     shared("/api/v1/status", json_document.status, JSON)
     shared("/api/v1/virtual_servers", json_document.virtual_servers, JSON)
-    application.router.add_get("/api/v1/virtual_servers/{name}", _virtual_server(source, max_age))
+    application.router.add_get("/api/v1/virtual_servers/{name}", _virtual_server(crowd, max_age))
+
+    async def stop_source(_application: web.Application) -> None:
+        await crowd.close()
+
+    application.on_cleanup.append(stop_source)
 
 
 async def _index(_request: web.Request) -> web.StreamResponse:

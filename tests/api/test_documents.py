@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from healthlb.api import document, readiness
 from healthlb.api.metrics import metrics
-from healthlb.api.rendering import Rendering, in_slices
+from healthlb.api.rendering import in_slices
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -366,20 +366,3 @@ def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
     unknown = any(s.health is Health.UNKNOWN for one in snapshot.virtual_servers for s in one.real_servers)
     assert any("no verdict yet" in sentence for sentence in said) == unknown
     assert any("not in sync" in sentence for sentence in said) == (not snapshot.director.table.in_sync)
-
-
-@given(st.lists(st.text(max_size=20), max_size=50), st.integers(1, 40))
-def test_a_rendering_is_its_fragments_in_order_whatever_the_size_of_a_chunk(pieces: list[str], chunk: int) -> None:
-    def fragments() -> Iterator[str]:
-        yield from (piece * 500 for piece in pieces * chunk)
-
-    rendering = asyncio.run(in_slices(fragments()))
-    text = "".join(piece * 500 for piece in pieces * chunk).encode()
-    assert b"".join(rendering.plain()) == text
-    assert rendering.length == len(text)
-
-
-def test_no_chunk_of_ten_thousand_servers_is_large(large: Callable[[int, int], Snapshot]) -> None:
-    rendering: Rendering = asyncio.run(in_slices(metrics(large(1, 10_000))))
-    assert max(map(len, rendering.plain())) < 128 * 1024
-    assert rendering.compressed_length < rendering.length / 10

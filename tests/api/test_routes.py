@@ -185,29 +185,6 @@ def test_a_fault_of_the_director_is_a_sentence_for_the_client_and_one_line_for_t
     assert lines[0].exc_info is None
 
 
-def test_concurrent_readers_of_one_snapshot_share_one_rendering(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    whole = asyncio.create_task
-
-    def counting(coroutine: Any, **options: Any) -> Any:
-        if coroutine.__qualname__.startswith("SharedRenderings._render"):
-            made.append(coroutine)
-        return whole(coroutine, **options)
-
-    monkeypatch.setattr("healthlb.api.rendering.asyncio.create_task", counting)
-
-    async def talk(session: Session) -> Any:
-        async def one() -> bytes:
-            async with session.get("/api/v1/status") as response:
-                return await response.read()
-
-        return await asyncio.gather(*(one() for _ in range(20)))
-
-    bodies = visit(source, talk)
-    assert len(made) == 1
-    assert len(set(bodies)) == 1
-
-
 def test_a_reader_that_leaves_early_does_not_spoil_it_for_the_next(source: Any, large: Any) -> None:
     source.current = large(1, 5000)
 
