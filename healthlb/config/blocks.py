@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 from healthlb.config.faults import Source
 from healthlb.config.nodes import Composer, Malformed, Mapping, Node, Scalar, Sequence, single_pair
@@ -130,6 +130,8 @@ def split(text: str, source: Source) -> list[tuple[Scalar, Node]]:
         else:
             key = Scalar(source, block.line, 0, "virtual_servers", plain=True)
             sections.append((key, Blocks(source, children[0].line, 0, children)))
+    if len({key.text for key, _ in sections}) < len(sections):
+        raise Doubt
     return sections
 
 
@@ -149,7 +151,7 @@ def _blocks(text: str, source: Source, starts: list[int], end: int) -> Iterator[
         line += text.count("\n", start, stop)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _content_up_to(indent: int) -> re.Pattern[str]:
     return re.compile(rf"\n {{0,{indent}}}(?=[^ \n#])")
 
@@ -192,7 +194,7 @@ def _split_pool(block: Block) -> tuple[Scalar, Node] | None:
         return None
     head = Block(text, block.source, block.start, starts[0], block.line)
     name, settings = head.pair()
-    if not isinstance(settings, Mapping) or not settings.has("real_servers"):
+    if not isinstance(settings, Mapping) or [key.text for key, _ in settings.pairs].count("real_servers") != 1:
         raise Doubt
     line = block.line + text.count("\n", block.start, starts[0])
     items = []

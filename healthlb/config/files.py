@@ -12,10 +12,12 @@ from healthlb.config.blocks import split
 from healthlb.config.faults import ROOT, Source
 from healthlb.config.nodes import Composer, Malformed, Mapping, Node, Scalar
 from healthlb.config.reading import Unreadable, decode, read_bytes
+from healthlb.config.scalars import resolve
 from healthlb.config.sections import FileSection
-from healthlb.config.walk import WRONG, Walk, options_of
+from healthlb.config.walk import WRONG, Walk, options_of, twice
 
 MOST_FILES = 1000
+DEEPEST = 16
 INCLUDE = ListOf(Text())
 Sections = dict[str, list[tuple[Scalar, Node]]]
 
@@ -67,6 +69,9 @@ class Gathering:
         if real in self._seen:
             complain(f"{source.path} is included twice")
             return
+        if len(above) > DEEPEST:
+            complain(f"includes are nested deeper than {DEEPEST} files")
+            return
         if len(self._seen) >= MOST_FILES:
             complain(f"more than {MOST_FILES} files")
             return
@@ -87,7 +92,7 @@ class Gathering:
         if not self._whole:
             return split(text, source)
         root = Composer(text, source).compose()
-        if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
+        if root is None or (isinstance(root, Scalar) and root.plain and resolve(root.text) is None):
             raise Malformed(0, 0, "the file is empty: it needs at least virtual_servers")
         if not isinstance(root, Mapping):
             found = self._walk.found(root)
@@ -97,18 +102,18 @@ class Gathering:
     def _take(self, sections: list[tuple[Scalar, Node]], source: Source, above: tuple[str, ...]) -> None:
         known = options_of(FileSection)
         includes: Node | None = None
-        taken: set[str] = set()
+        taken: dict[str, Scalar] = {}
         for key, value in sections:
             if key.text not in known:
                 message = self._walk.unknown(key.text, known, FileSection.later)
                 self._walk.fault(key, ROOT / key.text[:64], message)
             elif key.text in taken:
-                self._walk.fault(key, ROOT / key.text, "is here twice")
+                self._walk.fault(key, ROOT / key.text, twice(key, taken[key.text]))
             elif key.text == "include":
                 includes = value
             else:
                 self._sections.setdefault(key.text, []).append((key, value))
-            taken.add(key.text)
+            taken.setdefault(key.text, key)
         if includes is not None:
             self._include(includes, source, above)
 

@@ -188,7 +188,9 @@ class _Reading:
             name, node = virtual_server(block)
             return self._read_pair(name, node, digest)
         server = kept.server
-        if server.name in self._names or server.service.key in self._keys:
+        if server.name in self._names:
+            raise Doubt
+        if server.service.key in self._keys:
             raise Stale
         self._names[server.name] = None
         self._keys[server.service.key] = (server.name, None)
@@ -204,8 +206,8 @@ class _Reading:
         keys = ROOT / "virtual_servers" / name.text[:128]
         if name.text in self._names:
             first = self._names[name.text]
-            if first is None:
-                raise Stale
+            if first is None or digest is not None:
+                raise Doubt
             self._faults.add(name.source, name.line, name.column, keys, twice(name, first))
             return None
         self._names[name.text] = name

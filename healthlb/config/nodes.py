@@ -230,17 +230,24 @@ SENTENCES = (
     ("expected '-' indicator", "an entry of a list that does not begin with '- ' in the list's own column"),
     ("expected <block end>", "an entry that is indented differently from those before it, or stray text"),
     ("unknown escape character", "an unknown \\ escape in double quotes; in 'single quotes' a \\ is just a \\"),
+    ("node content", "a value was expected here"),
     ("a tab character", "a tab; YAML is indented with spaces"),
 )
 
 
 def explain(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> tuple[int, int, str]:
-    """Return where (line and column from 0) and, in plain words, how the text stops being YAML."""
+    """Return where (line and column from 0) and, in plain words, how the text stops being YAML.
+
+    What is open at the text's end is told where it began.
+    """
     problem = error.problem or "not YAML"
     near = _line(text, line)
     character = near[column : column + 1]
-    if "unexpected end of stream" in problem and error.context_mark is not None:
+    if error.context_mark is not None and ("end of stream" in problem or not near.strip()):
         line, column = error.context_mark.line, error.context_mark.column
+    last = text.count("\n")
+    if line > last:
+        line, column = last, len(_line(text, last))
     if "cannot start any token" in problem:
         if character == "\t":
             return line, column, "a tab; YAML is indented with spaces"
