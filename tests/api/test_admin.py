@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 
 from healthlb.api.application import admin_application
 from healthlb.api.server import serve
@@ -118,3 +120,27 @@ def test_the_admin_listener_reads_as_the_other_does_and_names_the_method_of_a_co
             await running.close()
 
     asyncio.run(run())
+
+
+def test_over_tls_the_token_is_asked_for_all_the_same(source: Any) -> None:
+    authority = trustme.CA()
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def run() -> list[int]:
+        running = await serve(admin_application(source, source, BEARER), LOOPBACK, ssl=serving)
+        try:
+            url = f"https://{running.listener}/api/v1/reload"
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session,
+                session.post(url) as refused,
+                session.post(url, headers={"Authorization": f"Bearer {BEARER}"}) as done,
+            ):
+                return [refused.status, done.status]
+        finally:
+            await running.close()
+
+    assert asyncio.run(run()) == [401, 200]
+    assert source.reloads == 1
