@@ -51,14 +51,33 @@ class _Inflated:
                 self._start = data
                 return b""
             self._stream = zlib.decompressobj(self._window_bits(data))
+        before = self._stream.copy()
         try:
-            decoded = self._stream.decompress(data, room)
-            while self._coding == "gzip" and self._stream.eof and self._stream.unused_data and len(decoded) < room:
-                rest = self._stream.unused_data
-                self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                decoded += self._stream.decompress(rest, room - len(decoded))
-        except zlib.error as error:
-            raise UndecodableError(f"not {self._coding}") from error
+            return self._inflate(self._stream, data, room)
+        except zlib.error:
+            return self._up_to_the_fault(before, data, room)
+
+    def _inflate(self, stream: "zlib._Decompress", data: bytes, room: int) -> bytes:
+        decoded = stream.decompress(data, room)
+        while self._coding == "gzip" and stream.eof and stream.unused_data and len(decoded) < room:
+            rest = stream.unused_data
+            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            decoded += stream.decompress(rest, room - len(decoded))
+        self._stream = stream
+        return decoded
+
+    def _up_to_the_fault(self, before: "zlib._Decompress", data: bytes, room: int) -> bytes:
+        """Decode byte by byte: a fault behind the last wanted byte is none, however the network cut the pieces."""
+        decoded = b""
+        stream = before
+        for at in range(len(data)):
+            try:
+                decoded += self._inflate(stream, data[at : at + 1], room - len(decoded))
+            except zlib.error as error:
+                raise UndecodableError(f"not {self._coding}") from error
+            if len(decoded) >= room:
+                break
+            stream = self._stream or before
         return decoded
 
     def _window_bits(self, data: bytes) -> int:

@@ -82,6 +82,15 @@ def cut(data: st.DataObject, text: bytes) -> list[bytes]:
     return [text[start:end] for start, end in zip([0, *places], [*places, len(text)], strict=True)]
 
 
+def test_a_fault_behind_the_last_wanted_byte_is_none_however_the_bytes_are_cut(play: Play) -> None:
+    check = Http(expect="a", body_limit=1)
+    spoilt = zlib.compress(b"a")[:-1] + b"?"
+    reply = with_length(spoilt, b"Content-Encoding: deflate")
+    assert play(check, [reply]).passed
+    assert play(check, [reply[:-1], reply[-1:]]).passed
+    assert not play(Http(expect="a"), [reply]).passed
+
+
 @given(CHECKS, replies(), st.data())
 def test_any_cutting_of_the_same_bytes_gives_the_same_verdict(
     play: Play, check: Http, reply: bytes, data: st.DataObject
