@@ -130,8 +130,8 @@ def test_a_clash_with_a_kept_virtual_server_is_told_with_both_places(file: Any) 
 
 def test_a_clash_within_a_kept_long_pool_is_told_with_both_places(file: Any) -> None:
     file.load(HEAD + pool(100))
-    assert file.faults(HEAD + pool(100) + "      - 127.1.0.1\n") == [
-        "healthlb.yaml:208:9: virtual_servers.big.real_servers[100]: 127.1.0.1:80 is in this pool already (line 8)"
+    assert file.faults(HEAD + pool(100) + "      - 127.1.0.51\n") == [
+        "healthlb.yaml:208:9: virtual_servers.big.real_servers[100]: 127.1.0.51:80 is in this pool already (line 108)"
     ]
 
 
@@ -151,6 +151,19 @@ def test_a_file_that_cannot_be_split_still_keeps_equal_virtual_servers(file: Any
     second = file.load(text.replace(":81", ":82"))
     assert second.virtual_servers["a"] is first.virtual_servers["a"]
     assert second.virtual_servers["b"] != first.virtual_servers["b"]
+
+
+def test_a_merge_key_behind_a_long_pool_yields_to_what_stands_before_it(file: Any) -> None:
+    config = file.load(
+        HEAD + pool(100, "    <<: {scheduler: rr}\n").replace("    real", "    scheduler: sh\n    real", 1)
+    )
+    assert config.virtual_servers["big"].service.scheduler == "sh"
+
+
+def test_a_section_that_is_there_twice_does_not_hide_that_the_second_is_no_yaml(file: Any) -> None:
+    assert file.faults(HEAD + server("a", 1) + "virtual_servers:\n  b: 'x\n") == [
+        "healthlb.yaml:10:6: a quote that is never closed"
+    ]
 
 
 def both_ways(path: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config | str]:
