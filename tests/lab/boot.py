@@ -91,6 +91,9 @@ class Guest:
                     pass_fds=() if self._serial is None else (self._serial,),
                     start_new_session=True,
                 )
+            except FileNotFoundError as error:
+                remedy = "`make test` installs Debian's user-mode-linux"
+                raise GuestError(f"The guest cannot be started, {arguments[0]} is not there: {remedy}.") from error
             except OSError as error:
                 raise GuestError(f"The guest cannot be started: {error}.") from error
         self._watchdog = subprocess.Popen(

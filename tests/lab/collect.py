@@ -34,7 +34,7 @@ class GuestRun:
         files = dict.fromkeys(nodeid.split("::")[0] for nodeid in nodeids)
         self.guest = Guest(
             [sys.executable, "-m", "pytest", *_options(config), *files],
-            environment={"LAB_SELECTION": "yes", "HYPOTHESIS_STORAGE_DIRECTORY": "/var/tmp/hypothesis"},
+            environment={"LAB_SELECTION": "yes"},
             directory=config.rootpath,
         )
         self._reports = self.guest.shared / "reports"
@@ -44,18 +44,21 @@ class GuestRun:
         self._arrived: dict[str, list[dict[str, Any]]] = {nodeid: [] for nodeid in nodeids}
         self._finished: set[str] = set()
         self._heard = time.monotonic()
+        self._failure: str | None = None
 
     def reports(self, nodeid: str) -> Iterator[dict[str, Any]]:
         """Yield the test's serialized reports as they come; raise GuestError if the rest of them never will."""
+        self._heard = time.monotonic()  # while the host ran its own tests nobody listened
         while True:
             # The order matters: what a guest wrote before it ended has to be read after we saw that it ended.
-            ended = self._ended()
+            ended = self._failure or self._ended()
             self._read()
             yield from self._arrived[nodeid]
             self._arrived[nodeid].clear()
             if nodeid in self._finished:
                 return
             if ended is not None:
+                self._failure = ended
                 raise GuestError(ended)
             time.sleep(0.02)
 

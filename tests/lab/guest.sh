@@ -38,6 +38,7 @@ else
     TMPDIR=$LAB/tmp
     modprobe=$(cat /proc/sys/kernel/modprobe)
 fi
+export HYPOTHESIS_STORAGE_DIRECTORY="$TMPDIR/hypothesis"
 mkdir -p /run/netns "$TMPDIR"
 # shellcheck disable=SC2086 # a list of words
 missing=$($modprobe -a $modules 2>&1) ||
