@@ -24,6 +24,8 @@ from healthlb.model.table import Destination, Method, Persistence, Service, Serv
 
 # A table is emptied by the test itself before every example, and the guest is slow: nothing here is timed.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
+# Making two whole tables up costs more than writing them.
+fewer = settings(relaxed, max_examples=40)
 
 SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"]
 METHODS = [
@@ -165,7 +167,7 @@ class TableContract:
     def table(self) -> Iterator[Table]:
         raise NotImplementedError
 
-    @relaxed
+    @fewer
     @given(tables)
     def test_what_is_written_is_what_is_read(self, table: Table, found: object) -> None:
         operations = build(found)  # type: ignore[arg-type]
@@ -173,7 +175,7 @@ class TableContract:
         assert not table.apply(operations)
         assert table.read().table == applied(before, operations)
 
-    @relaxed
+    @fewer
     @given(tables, tables)
     def test_a_plan_carried_out_turns_one_table_into_another(self, table: Table, first: object, second: object) -> None:
         empty = emptied(table).read().table
