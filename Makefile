@@ -1,4 +1,5 @@
 # Every target sets up what it needs; a second run starts at once. ARGS goes to pytest: make test ARGS='-k reload -x'
+# A whole run also holds `model` and `core` to full branch coverage.
 .PHONY: demo test check bench lab-packages
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ demo: $(VENV)/.installed lab-packages
 	@$(VENV)/bin/python tests/lab/demo.py
 
 test: $(VENV)/.installed lab-packages
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),--cov)
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .

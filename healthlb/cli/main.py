@@ -25,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except Exception as error:  # noqa: BLE001  no traceback reaches an operator
+        from healthlb.daemon.fault import describe  # noqa: PLC0415
+
+        complain(describe(error))
+        return 1
     return status_code
 
 

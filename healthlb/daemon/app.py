@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
@@ -20,14 +20,14 @@ from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.pools import Pools
-from healthlb.daemon.preflight import surroundings, unsupported
+from healthlb.daemon.preflight import surroundings, tls_settings, unsupported, unusable
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.view import Reload, View
 from healthlb.linux.table import Table, TableUnavailableError
-from healthlb.model.config import Config
+from healthlb.model.config import Config, VirtualServer
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Warned
 
 SPARE_DESCRIPTORS = 256
@@ -59,7 +59,7 @@ class Director:
         self._reload = Reload()
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
-        self._engine = Engine(loop)
+        self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence))
         pools = Pools(journal.record, time.time, self._probe_added, self._probe_removed)
         self.controller = Controller(table, pools, journal.record, chance, self._alive)
         self.prober = Prober(loop, self._engine, self.controller.finished, _probe_limit(), chance)
@@ -68,7 +68,7 @@ class Director:
 
     async def start(self, config: Config) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
-        refused = await self.controller.with_table(lambda: unsupported(self._table, config, {}))
+        refused = await self._unfit(config, {})
         if refused:
             raise StartError(refused)
         await self._look_around(config)
@@ -128,7 +128,7 @@ class Director:
         assert before is not None  # noqa: S101  a reload comes after a start
         try:
             config = await asyncio.to_thread(self._loader.load)
-            refused = await self.controller.with_table(lambda: unsupported(self._table, config, before.virtual_servers))
+            refused = await self._unfit(config, before.virtual_servers)
             if refused:
                 return self._refuse(refused)
             await self._doors.open(config.api)
@@ -139,12 +139,19 @@ class Director:
         found = await asyncio.to_thread(changes, before, config)
         await self.controller.adopt(config)
         await self.controller.make_pass()
+        self._engine.keep_only(await asyncio.to_thread(tls_settings, config))
         self._reload.loaded_at, self._reload.refused = time.time(), None
         self.view.forget()
         journal.record(ConfigReloaded(config.sha256, found))
         await self._look_around(config)
         gc.freeze()
         return ReloadOutcome(True, "The new configuration is in force.", found)
+
+    async def _unfit(self, config: Config, before: Mapping[str, VirtualServer]) -> str | None:
+        """Return one sentence if the engine or the table cannot do what a configuration asks for."""
+        settings = await asyncio.to_thread(tls_settings, config)
+        refused = await asyncio.to_thread(unusable, self._engine, settings)
+        return refused or await self.controller.with_table(lambda: unsupported(self._table, config, before))
 
     def _refuse(self, reason: str) -> ReloadOutcome:
         self._reload.refused = reason

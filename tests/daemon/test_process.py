@@ -243,6 +243,24 @@ def test_a_reload_to_a_port_that_is_taken_is_refused(director: Director, web: li
     assert director.ready()
 
 
+def test_a_certificate_authority_that_is_not_there_refuses_the_start_and_the_reload(
+    director: Director, web: list[WebServer]
+) -> None:
+    broken = "type: https, tls: {ca_file: /nonexistent/ca.pem}"
+    director.write([web[0].port], check=broken)
+    director.start()
+    assert director.process is not None
+    assert director.process.wait(PATIENCE) == 2
+    assert director.logged() == "healthlb: check web: ca_file /nonexistent/ca.pem: no such file or directory\n"
+    director.write([web[0].port])
+    director.start()
+    wait_for(director.ready, "readiness")
+    director.write([web[0].port], check=broken)
+    director.tell(signal.SIGHUP)
+    wait_for(lambda: "reload refused" in director.logged(), "the refusal")
+    assert director.ready()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_with_status_0(director: Director, web: list[WebServer], number: int) -> None:
     director.write([web[0].port])
