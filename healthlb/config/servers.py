@@ -46,11 +46,13 @@ def read_virtual_server(
     keys: Keys,
     read_items: ReadItems,
 ) -> VirtualServer | None:
-    """Return a virtual server, or None after telling its faults. `read_items` goes through the pool's list."""
+    """Return a virtual server after telling its faults, or None where not even its key in the kernel can be told.
+
+    `read_items` goes through the pool's list. With a fault told, the values in what is returned may be made up.
+    """
     section: VirtualServerSection | Wrong = walk.partial(VirtualServerSection, node, keys, raw=("real_servers",))
     if isinstance(section, Wrong) or not isinstance(node, MappingNode):
         return None
-    before = walk.faults.count
     service = read_service(walk, section, node, keys)
     method = read_method(walk, section.method, section.tunnel, node, keys, own=True)
     _thresholds(walk, section.upper_threshold, section.lower_threshold, node, keys)
@@ -58,10 +60,10 @@ def read_virtual_server(
     checks = _checks((walk.default(),) if section.check is None else section.check, walk, node, keys)
     pool = Pool(section, service, walk.share(method), checks, node, keys)
     real_servers = _real_servers(walk, pool, read_items)
-    if walk.faults.count != before or isinstance(service, Wrong) or isinstance(method, Wrong) or wrong(section.quorum):
+    if isinstance(service, Wrong):
         return None
-    quorum = walk.share(Quorum(section.quorum.up, section.quorum.hysteresis))
-    return VirtualServer(name, pool.service, pool.method, tuple(real_servers), quorum)  # type: ignore[arg-type]
+    quorum = Quorum() if wrong(section.quorum) else walk.share(Quorum(section.quorum.up, section.quorum.hysteresis))
+    return VirtualServer(name, service, _known(pool.method), tuple(real_servers), quorum)
 
 
 def _real_servers(walk: CheckWalk, pool: Pool, read_items: ReadItems) -> list[RealServer]:
@@ -97,8 +99,7 @@ def _real_servers(walk: CheckWalk, pool: Pool, read_items: ReadItems) -> list[Re
 
 
 def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> RealServer | None:
-    """Return one real server, or None after telling its faults."""
-    before = walk.faults.count
+    """Return one real server after telling its faults, or None where not even its address can be told."""
     if isinstance(node, Scalar):
         place = walk.read(ADDRESS, node, keys)
         section = RealServerSection(address=place)
@@ -117,16 +118,13 @@ def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> Rea
         _thresholds(walk, upper, lower, mapping, keys)
     checks = pool.checks if section.check is None else _checks(section.check, walk, mapping, keys)
     address = _address(walk, pool, section, mapping, keys, method=method)
-    if isinstance(address, Wrong) or isinstance(checks, Wrong):
-        return None
-    probes = _probes(walk, checks, address, mapping, keys)
-    if walk.faults.count != before or wrong(section.name, method, upper, lower):
+    if isinstance(address, Wrong):
         return None
     return RealServer(
-        name=section.name or str(address),
+        name=str(address) if section.name is None or wrong(section.name) else section.name,
         address=address,
-        method=walk.share(method),
-        probes=probes,
+        method=walk.share(_known(method)),
+        probes=() if isinstance(checks, Wrong) else _probes(walk, checks, address, mapping, keys),
         weight=_first(section.weight, above.weight),
         upper_threshold=upper,
         lower_threshold=lower,
@@ -134,6 +132,11 @@ def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> Rea
         on_failure=_first(section.on_failure, above.on_failure),
         initial=_first(section.initial, above.initial),
     )
+
+
+def _known(method: Method | Wrong) -> Method:
+    """Return the method, or one made up where a fault about it has been told."""
+    return Method("nat") if isinstance(method, Wrong) else method
 
 
 ADDRESS = RealServerSection.__dataclass_fields__["address"].metadata["kind"]
@@ -161,12 +164,14 @@ def _address(
 ) -> Endpoint | Wrong:
     """Return the real server's address with its port, as the kernel's rules allow them."""
     service = pool.service
-    if wrong(section.address) or isinstance(service, Wrong) or isinstance(method, Wrong):
+    if wrong(section.address) or isinstance(service, Wrong):
         return WRONG
     text, given = section.address
     at, keys = node.find("address"), keys / "address" if node.pairs else keys
     key = service.key
     endpoint = Endpoint(text, key.port if given is None else given)
+    if isinstance(method, Wrong):
+        return endpoint
     if endpoint.family != key.family and method.kind != "tunnel":
         return walk.fault(
             at,

@@ -20,20 +20,23 @@ NAMED_FLAGS: dict[str, SchedulerFlag] = {
 
 
 def read_service(walk: Walk, section: VirtualServerSection, node: MappingNode, keys: Keys) -> Service | Wrong:
-    """Return the service row, or WRONG after telling what does not fit."""
+    """Return the service row after telling what does not fit; WRONG only where not even its key can be told.
+
+    A row with a fault is made up where it must be: it lets the faults of the pool be told in the same run.
+    """
     key = _key(walk, section, node, keys)
     flags = _flags(walk, section, node, keys)
     persistence = _persistence(walk, section, key, node, keys)
     one_packet = _one_packet(walk, section, node, keys)
-    if (
-        isinstance(key, Wrong)
-        or isinstance(flags, Wrong)
-        or isinstance(persistence, Wrong)
-        or isinstance(one_packet, Wrong)
-        or section.scheduler is WRONG
-    ):
+    if isinstance(key, Wrong):
         return WRONG
-    return Service(key, section.scheduler, flags, persistence, one_packet)
+    return Service(
+        key,
+        "" if wrong(section.scheduler) else section.scheduler,
+        frozenset() if isinstance(flags, Wrong) else flags,
+        None if isinstance(persistence, Wrong) else persistence,
+        False if isinstance(one_packet, Wrong) else one_packet,
+    )
 
 
 def _key(walk: Walk, section: VirtualServerSection, node: MappingNode, keys: Keys) -> ServiceKey | Wrong:

@@ -503,3 +503,34 @@ def test_thousands_of_faults_are_counted_and_a_hundred_listed(file: Any) -> None
     assert len(lines) == 101
     assert lines[0].startswith("healthlb.yaml:5:9: ")
     assert lines[-1] == "... and 2900 more faults"
+
+
+def test_a_fault_in_a_virtual_server_hides_none_of_its_pool_nor_of_its_neighbours(file: Any) -> None:
+    faults = file.faults(
+        """\
+        virtual_servers:
+          shop:
+            address: 192.0.2.10:80
+            scheduler: roundrobin
+            method: masq
+            check: none
+            real_servers:
+              - 192.0.2.11:80
+              - {address: 192.0.2.11:80, weight: x}
+          twin:
+            address: 192.0.2.10:80
+            quorum: 3
+            real_servers: ['[2001:db8::1]:80', 192.0.2.12, 192.0.2.12]
+        """
+    )
+    assert [fault.split(": ")[0] + " " + fault.split(": ")[1] for fault in faults] == [
+        "healthlb.yaml:4:16 virtual_servers.shop.scheduler",
+        "healthlb.yaml:5:13 virtual_servers.shop.method",
+        "healthlb.yaml:6:12 virtual_servers.shop.check",
+        "healthlb.yaml:9:19 virtual_servers.shop.real_servers[1]",
+        "healthlb.yaml:9:42 virtual_servers.shop.real_servers[1].weight",
+        "healthlb.yaml:11:14 virtual_servers.twin",
+        "healthlb.yaml:12:13 virtual_servers.twin.quorum",
+        "healthlb.yaml:13:20 virtual_servers.twin.real_servers[0]",
+        "healthlb.yaml:13:52 virtual_servers.twin.real_servers[2]",
+    ]
