@@ -37,7 +37,7 @@ from healthlb.model.events import (
 )
 from healthlb.model.table import IpvsTable, ServiceKey
 
-PASS_DEADLINE = 30.0
+PASS_DEADLINE = 15.0
 """Seconds after which a pass counts as stuck; the table's own requests have shorter deadlines inside."""
 STUCK = f"the table has not answered for {PASS_DEADLINE:g}s"
 REFRESH_DEADLINE = 2.0
