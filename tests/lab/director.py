@@ -60,12 +60,20 @@ class Director:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def reload(self, text: str) -> None:
-        """Write a file, reload, and wait until the reload is over."""
+    def reload(self, text: str) -> str:
+        """Write a file, reload, wait until the reload is over, and return what was logged meanwhile."""
         before = self.logged()
         self.write(text)
         self.tell(signal.SIGHUP)
-        eventually(lambda: self.logged().removeprefix(before), lambda log: "in force" in log, deadline=BOOT_PATIENCE)
+        return eventually(
+            lambda: self.logged().removeprefix(before), lambda log: "in force" in log, deadline=BOOT_PATIENCE
+        )
+
+    def command(self, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Carry out another verb of the command line in the machine, with the director's file."""
+        return self.machine.attempt(
+            sys.executable, "-m", "healthlb", verb, "-c", self.file, *words, deadline=BOOT_PATIENCE
+        )
 
     def kill(self) -> None:
         """End it as the kernel does when memory runs out."""

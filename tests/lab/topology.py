@@ -92,6 +92,11 @@ class Machine:
         """Carry out lines of ``ip -batch`` here, such as ``address add 192.0.2.1/32 dev lo``; raise TopologyError."""
         self.net.ip(*lines, namespace=self.namespace)
 
+    def hardware_address(self, interface: str) -> str:
+        """Return an interface's hardware address, spelled as ip spells it."""
+        words = self.run("ip", "-oneline", "link", "show", "dev", interface).split()
+        return words[words.index("link/ether") + 1]
+
     def sysctl(self, values: Mapping[str, str]) -> None:
         """Set kernel parameters of this machine's network, spelled as sysctl spells them (interface names: no dot)."""
         with self.inside():

@@ -18,6 +18,8 @@ from topology import Machine
 
 PATIENCE = 5.0
 """Seconds that a client waits for a connection or an answer."""
+ETH_P_ALL = 3
+"""Every protocol (packet(7))."""
 
 
 class NoAnswerError(Exception):
@@ -27,7 +29,8 @@ class NoAnswerError(Exception):
 class WebServer:
     """An HTTP/1.1 server with keep-alive that answers every GET, and every datagram to the same port, with its name.
 
-    ``status`` may be set at any time: with 503 the server is reachable and sick. ``asked`` counts by path.
+    The address ``::`` stands for every address of both families. ``status`` may be set at any time: with 503 the server
+    is reachable and sick. ``asked`` counts by path.
     """
 
     def __init__(self, machine: Machine, address: str, port: int, name: str) -> None:
@@ -43,7 +46,8 @@ class WebServer:
         """Listen, again after a kill; raise OSError if the port is taken."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         with self.machine.inside():
-            listener = socket.create_server((self.address, self.port), family=family, backlog=512)
+            both = self.address == "::"
+            listener = socket.create_server((self.address, self.port), family=family, backlog=512, dualstack_ipv6=both)
             datagrams = socket.socket(family, socket.SOCK_DGRAM)
             datagrams.bind((self.address, self.port))
         self._stop, woken = socket.socketpair()
@@ -104,10 +108,14 @@ class WebServer:
 class Connection:
     """A client's connection that stays open; every ``ask`` is one request on it. A context manager."""
 
-    def __init__(self, machine: Machine, address: str, port: int, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, machine: Machine, address: str, port: int, *, source: str | None = None, patience: float = PATIENCE
+    ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with machine.inside():
             self._socket = socket.socket(family, socket.SOCK_STREAM)
+        if source is not None:
+            self._socket.bind((source, 0))
         self._socket.settimeout(patience)
         self._arrived = b""
         try:
@@ -152,17 +160,26 @@ class Connection:
         return taken
 
 
-def ask(machine: Machine, address: str, port: int, path: str = "/", *, patience: float = PATIENCE) -> str:
+def ask(
+    machine: Machine,
+    address: str,
+    port: int,
+    path: str = "/",
+    *,
+    source: str | None = None,
+    patience: float = PATIENCE,
+) -> str:
     """Ask once over a fresh connection and return the answering server's name; raise NoAnswerError."""
-    with Connection(machine, address, port, patience=patience) as connection:
+    with Connection(machine, address, port, source=source, patience=patience) as connection:
         return connection.ask(path)
 
 
-def ask_udp(machine: Machine, address: str, port: int, *, patience: float = PATIENCE) -> str:
-    """Ask once from a fresh UDP port and return the answering server's name; raise NoAnswerError."""
+def ask_udp(machine: Machine, address: str, port: int, *, source_port: int = 0, patience: float = PATIENCE) -> str:
+    """Ask once from a UDP port, by default a fresh one, and return the answering server's name; raise NoAnswerError."""
     with machine.inside():
         asking = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with asking:
+        asking.bind(("", source_port))
         asking.settimeout(patience)
         try:
             asking.sendto(b"?", (address, port))
@@ -174,6 +191,30 @@ def ask_udp(machine: Machine, address: str, port: int, *, patience: float = PATI
 def names(machine: Machine, address: str, port: int, count: int) -> list[str]:
     """Ask ``count`` times, each over a fresh connection, and return who answered; raise NoAnswerError."""
     return [ask(machine, address, port) for _ in range(count)]
+
+
+class Capture:
+    """Sees every frame that an interface sends or receives, from its start on. A context manager."""
+
+    def __init__(self, machine: Machine, interface: str) -> None:
+        with machine.inside():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self._socket.bind((interface, 0))
+        self._socket.setblocking(False)
+
+    def frames(self) -> list[bytes]:
+        """Return the frames since the start or the last call, from the destination's hardware address on."""
+        frames = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frames.append(self._socket.recv(65536))
+        return frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._socket.close()
 
 
 class Load:
