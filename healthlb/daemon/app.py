@@ -137,13 +137,13 @@ class Director:
         except (ListenError, TableUnavailableError, TimeoutError) as error:
             return self._refuse(str(error) or "the table does not answer")
         found = await asyncio.to_thread(changes, before, config)
+        await self._look_around(config)
         await self.controller.adopt(config)
         await self.controller.make_pass()
         self._engine.keep_only(await asyncio.to_thread(tls_settings, config))
         self._reload.loaded_at, self._reload.refused = time.time(), None
         self.view.forget()
         journal.record(ConfigReloaded(config.sha256, found))
-        await self._look_around(config)
         gc.freeze()
         return ReloadOutcome(True, "The new configuration is in force.", found)
 
