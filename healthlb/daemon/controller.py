@@ -64,6 +64,8 @@ class Controller:
         self._passed = asyncio.Event()
         self._look = True
         self._look_at = 0.0
+        self._seen_at: float | None = None
+        self._taken: set[str] = set()
         self._failing = FailingOperations(chance)
         self._lost_attempts = 0
         self._running: asyncio.Future[Any] | None = None
@@ -81,6 +83,8 @@ class Controller:
         """Put a configuration in force; the table follows with the next pass."""
         async with self._busy:
             await self.pools.adopt(config)
+            # Timeouts and foreign services are judged by a look at the whole table alone.
+            self._look = self._look or self.config is None or self.config.director != config.director
             self.config = config
         self.wake()
 
@@ -108,33 +112,40 @@ class Controller:
         """Make one pass now, over all pools if the table is to be looked at, else over those that changed."""
         async with self._busy:
             self._wake.clear()
-            job = await self._job()
+            self._taken, self.pools.dirty = self.pools.dirty, set()
             try:
+                job = await self._job()
                 outcome = await self._work(lambda: reconcile(self._table, job))
                 await self._digest(job, outcome)
+                self._taken = set()
             except (TableUnavailableError, TimeoutError) as error:
                 self._unreachable(str(error) or STUCK)
             except Exception as error:  # noqa: BLE001  the one writer outlives its own faults, and says so
                 self._unreachable(describe(error))
+            finally:
+                self.pools.dirty |= self._taken
+                self._taken = set()
             passed, self._passed = self._passed, asyncio.Event()
             passed.set()
 
     async def refresh(self, max_age: float) -> None:
         """Return once the counters are at most `max_age` seconds old, or after a bounded wait."""
-        if self.lost is not None or (self.read_at is not None and time.time() - self.read_at <= max_age):
-            return
-        self._look = True
-        self.wake()
+        oldest = min(self._now(), self._now() - max_age)
         try:
             async with asyncio.timeout(REFRESH_DEADLINE):
-                await self._passed.wait()
+                # A pass that was under way already may end without a look at the table.
+                while self.lost is None and (self._seen_at is None or self._seen_at < oldest):
+                    self._look = True
+                    self.wake()
+                    await self._passed.wait()
         except TimeoutError:
             return
 
     @property
     def in_sync(self) -> bool:
         """Whether the table is what the latest verdicts want, as far as is known."""
-        return self.known is not None and self.lost is None and not self._failing and not self.pools.dirty
+        pending = self._failing or self._taken or self.pools.dirty or self.pools.former
+        return self.known is not None and self.lost is None and not pending
 
     @property
     def failed_operations_total(self) -> int:
@@ -159,9 +170,14 @@ class Controller:
             ours = self.pools.ours | frozenset(self.pools.former)
             mode = config.director.on_stop
             try:
+                if self._running is not None:
+                    await asyncio.wait([self._running], timeout=PASS_DEADLINE)
                 outcome = await self._work(lambda: withdraw(self._table, ours, mode))
             except (TableUnavailableError, TimeoutError) as error:
                 self._unreachable(str(error) or STUCK)
+                return
+            except Exception as error:  # noqa: BLE001  a stop has more to let go of
+                self._unreachable(describe(error))
                 return
             for operation in outcome.done:
                 self._sink(TableChanged(operation))
@@ -180,7 +196,8 @@ class Controller:
         return self._look or bool(self.pools.dirty or self.pools.former) or (retry is not None and now >= retry)
 
     async def _sleep(self) -> None:
-        until = min(self._look_at, self._failing.next_retry() or self._look_at, self._now() + HEARTBEAT)
+        retry = self._failing.next_retry() if self.lost is None else None
+        until = min(self._look_at, self._look_at if retry is None else retry, self._now() + HEARTBEAT)
         try:
             async with asyncio.timeout_at(until):
                 await self._wake.wait()
@@ -192,10 +209,9 @@ class Controller:
         now = self._now()
         retry = self._failing.next_retry()
         read = self._look or self.known is None or now >= self._look_at or (retry is not None and now >= retry)
-        dirty, self.pools.dirty = self.pools.dirty, set()
         breath = Breath()
         work = []
-        for name in self.pools.by_name if read else dirty:
+        for name in self.pools.by_name if read else self._taken:
             pool = self.pools.by_name[name]
             work.append((pool.server, tuple([member.standing for member in pool.members])))
             await breath()
@@ -226,6 +242,7 @@ class Controller:
 
     def _unreachable(self, reason: str) -> None:
         self._lost_attempts += 1
+        self._look = True
         self._look_at = self._now() + backoff(self._lost_attempts, self._chance)
         if self.lost != reason:
             self._sink(TableLost(reason))
@@ -241,6 +258,10 @@ class Controller:
         self.pools.former &= outcome.table.services.keys()
         if outcome.reading is not None:
             self._seen(outcome.reading, outcome.foreign, now)
+        if outcome.reading is not None and not job.read:
+            # Somebody else was at the table, and only this pass's pools were put right: look at all of them.
+            self._look = True
+            self.wake()
         await self._tell(outcome)
         for failure in outcome.failures:
             self._sink(OperationFailed(failure.operation, failure.reason, self._failing.failed(failure, now)))
@@ -258,6 +279,7 @@ class Controller:
         self._look = False
         self._look_at = now + (self.config.director.resync if self.config is not None else HEARTBEAT)
         self.reading = reading
+        self._seen_at = now
         self.read_at = time.time()
         kept = self.config is not None and self.config.director.foreign_services == "keep"
         if kept and foreign and foreign != self._foreign:

@@ -51,13 +51,17 @@ def reconcile(table: Table, job: Job) -> Outcome:
     """Make the table right for the job's pools; raise TableUnavailableError if it cannot be reached.
 
     An operation that is refused although the table was only believed, not read, says that somebody else changed it:
-    the pass is then done once more from a fresh look, and only what is refused then is a failure.
+    the pass is then done once more from a fresh look, and only what is refused then is a failure. What that look shows
+    of other pools is no part of the outcome's table, so that the pass that repairs them knows it for drift.
     """
     first = _attempt(table, job)
     if not first.failures or first.reading is not None:
         return first
     second = _attempt(table, replace(job, read=True))
-    return replace(second, done=first.done + second.done)
+    believed = job.known or IpvsTable()
+    services = {key: row for key, row in believed.services.items() if key not in second.wanted.keys() | job.former}
+    services |= scope(second.table, second.wanted.keys() | job.former).services
+    return replace(second, done=first.done + second.done, table=IpvsTable(services, believed.timeouts))
 
 
 def _attempt(table: Table, job: Job) -> Outcome:

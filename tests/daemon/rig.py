@@ -1,0 +1,131 @@
+"""A controller over a table in memory that refuses and goes away at a test's word, with its events and its probes."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from checks import ProbeResult
+from healthlb.daemon.controller import Controller
+from healthlb.daemon.pools import Pools
+from healthlb.daemon.records import ProbeRecord
+from healthlb.linux.memory import MemoryTable
+from healthlb.linux.table import TableUnavailableError
+from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
+from healthlb.model.counters import TableReading
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.events import (
+    Event,
+)
+from healthlb.model.health import Schedule
+from healthlb.model.operations import (
+    Operation,
+    OperationFailure,
+)
+from healthlb.model.table import Method, Service, ServiceKey
+
+NAT = Method("nat")
+VIP = ServiceKey.at("tcp", Endpoint("198.51.100.1", 80))
+OTHER = ServiceKey.at("tcp", Endpoint("198.51.100.2", 80))
+WEB1, WEB2, WEB3 = (Endpoint(f"192.0.2.{number}", 80) for number in (1, 2, 3))
+CHECK = Check("web", "http", Schedule(2.0, 1.0, 2, 2, 0.5, 5.0), "settings")
+PASS, FAIL = ProbeResult(True, "200 OK", 0.001), ProbeResult(False, "connection refused", 0.001)
+UNSENT = ProbeResult(False, "no file descriptors left", 0.0, sent=False)
+
+
+class Table(MemoryTable):
+    """A table that can refuse and go away at the test's word, and that counts how often it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse: Callable[[Operation], bool] = lambda _: False
+        self.gone = False
+        self.reads = 0
+        self.steps: list[Operation] = []
+
+    def read(self) -> TableReading:
+        if self.gone:
+            raise TableUnavailableError("the kernel does not answer")
+        self.reads += 1
+        return super().read()
+
+    def apply(self, operations: Sequence[Operation]) -> list[OperationFailure]:
+        if self.gone:
+            raise TableUnavailableError("the kernel does not answer")
+        failures = []
+        for operation in operations:
+            if self.refuse(operation):
+                failures.append(OperationFailure(operation, 22, "refused by the test"))
+            else:
+                self.steps.append(operation)
+                failures += super().apply([operation])
+        return failures
+
+    def weights(self, key: ServiceKey = VIP) -> dict[Endpoint, int] | None:
+        row = super().read().table.services.get(key)
+        return None if row is None else {each.address: each.weight for each in row.destinations.values()}
+
+
+class Rig:
+    """A controller with its table, its events, and the probes that it asked for."""
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self.events: list[Event] = []
+        self.records: dict[Endpoint, ProbeRecord] = {}
+        pools = Pools(self.events.append, lambda: 1000.0, self._added, self._removed)
+        self.controller = Controller(self.table, pools, self.events.append, random.Random(7))
+
+    def _added(self, record: ProbeRecord) -> None:
+        self.records[record.probe.target] = record
+
+    def _removed(self, record: ProbeRecord) -> None:
+        del self.records[record.probe.target]
+
+    async def adopt(self, *servers: VirtualServer, **director: Any) -> None:
+        await self.controller.adopt(config(*servers, **director))
+        await self.controller.make_pass()
+
+    async def result(self, target: Endpoint, result: ProbeResult, times: int = 2) -> float:
+        interval = 0.0
+        for _ in range(times):
+            interval = self.controller.finished(self.records[target], result)
+        await self.controller.make_pass()
+        return interval
+
+    async def look(self) -> None:
+        """Make the pass that the resync timer or a retry would make, without waiting for it."""
+        self.controller._look = True
+        self.controller._failing._failing = {
+            operation: replace(each, retry_at=-1.0) for operation, each in self.controller._failing._failing.items()
+        }
+        await self.controller.make_pass()
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def web(address: Endpoint, **changes: Any) -> RealServer:
+    return replace(RealServer(str(address), address, NAT, (Probe(CHECK, address),)), **changes)
+
+
+def shop(*servers: RealServer, key: ServiceKey = VIP, name: str = "shop") -> VirtualServer:
+    return VirtualServer(name, Service(key, "rr"), NAT, servers or (web(WEB1), web(WEB2)))
+
+
+def config(*servers: VirtualServer, **director: Any) -> Config:
+    listener = Listener(Endpoint("127.0.0.1", 9480))
+    return Config(Director("lb1", **director), Api(listener, None), {each.name: each for each in servers})
+
+
+def run(story: Callable[[Rig], Coroutine[Any, Any, None]]) -> Rig:
+    async def play() -> Rig:
+        rig = Rig()
+        try:
+            await story(rig)
+        finally:
+            rig.controller.close()
+        return rig
+
+    return asyncio.run(play())
