@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from healthlb.api import document
 from healthlb.api.rendering import in_slices
-from healthlb.cli import status
+from healthlb.cli import client, status
 from healthlb.cli.status_view import view
 from healthlb.cli.table import seen_width
 from healthlb.model.snapshot import Snapshot
@@ -139,6 +140,14 @@ def test_colour_is_for_a_terminal_and_no_color_is_obeyed(
     assert status.wants_colour(stream) == wanted
 
 
+def until_served(url: str, text: str) -> None:
+    """Wait until readers are given what has changed: they share a rendering for a moment."""
+    end = time.monotonic() + 10
+    while text not in client.fetch(url, status.PATH):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_watch_shows_it_again_and_outlives_a_restart_of_the_director(
     director: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +157,7 @@ def test_watch_shows_it_again_and_outlives_a_restart_of_the_director(
         pauses.append(seconds)
         if len(pauses) == 1:
             director.current = replace(director.current, virtual_servers=())
+            until_served(director.url, '"virtual_servers":[]')
         if len(pauses) == 2:
             director.stop()
         if len(pauses) == 3:

@@ -213,7 +213,7 @@ def test_the_admin_socket_reloads_and_answers_with_the_outcome(director: Directo
 
     status, outcome = post()
     assert (status, outcome["accepted"]) == (200, True)
-    assert len(director.weights()) == 2
+    wait_for(lambda: len(director.weights()) == 2, "the second server")
     director.file.write_text("nonsense")
     status, outcome = post()
     assert status >= 400
