@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl as tls
 
 from aiohttp import web
@@ -46,12 +47,29 @@ class RunningServer:
         server: asyncio.Server,
         connections: Connections,
         made: int | None,
+        *,
+        ssl: tls.SSLContext | None = None,
+        socket_mode: int = 0o660,
     ) -> None:
         self.listener = listener
         self.connections = connections
         self._runner = runner
         self._server = server
         self._made = made
+        self._ssl = ssl
+        self._socket_mode = socket_mode
+
+    def give_way(self) -> None:
+        """Stop listening, so that another may take the address; requests under way go on."""
+        self._server.close()
+        remove_socket(self.listener, self._made)
+        self._made = None
+
+    async def come_back(self) -> None:
+        """Listen again after `give_way`; raise `ListenError` when the address has been taken meanwhile."""
+        opened = open_socket(self.listener, self._socket_mode)
+        self._server = await _listening(self._runner, self.connections, opened, self._ssl)
+        self._made = inode(self.listener)
 
     async def close(self) -> None:
         """Stop listening, let requests under way have a moment, cut what is left, and remove the socket file."""
@@ -89,13 +107,7 @@ async def serve(
     )
     try:
         await runner.setup()
-        server = await asyncio.get_running_loop().create_server(
-            connections.factory(runner),
-            sock=opened,
-            ssl=ssl,
-            ssl_handshake_timeout=_HANDSHAKE if ssl is not None else None,
-            backlog=BACKLOG,
-        )
+        server = await _listening(runner, connections, opened, ssl)
     except BaseException:
         opened.close()
         await runner.cleanup()
@@ -103,4 +115,16 @@ async def serve(
     if listener.path is None:
         address, port = opened.getsockname()[:2]
         listener = Listener(Endpoint(address, port))
-    return RunningServer(listener, runner, server, connections, inode(listener))
+    return RunningServer(listener, runner, server, connections, inode(listener), ssl=ssl, socket_mode=socket_mode)
+
+
+async def _listening(
+    runner: web.AppRunner, connections: Connections, opened: socket.socket, ssl: tls.SSLContext | None
+) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(
+        connections.factory(runner),
+        sock=opened,
+        ssl=ssl,
+        ssl_handshake_timeout=_HANDSHAKE if ssl is not None else None,
+        backlog=BACKLOG,
+    )
