@@ -1,64 +1,103 @@
 """The director's listeners: opened at start, moved by a reload, closed at stop."""
 
+import asyncio
+import logging
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
+
+from aiohttp import web
 
 from healthlb.api.application import admin_application, read_only_application
 from healthlb.api.listening import ListenError
 from healthlb.api.server import RunningServer, serve
 from healthlb.api.source import Admin, SnapshotSource
-from healthlb.model.config import Api
+from healthlb.daemon.fault import describe
+from healthlb.model.config import Api, Listener
+
+LOG = logging.getLogger("healthlb")
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What makes a door another one: where it is, and what the files of its token, certificate and key hold."""
+
+    listener: Listener
+    token: str | None = None
+    certificate: tuple[bytes, ...] = ()
 
 
 class Doors:
-    """Serves what the `api` section says. A reload opens the new listeners before it closes the old ones."""
+    """Serves what the `api` section says. A reload opens the new listeners before it lets go of the old ones."""
 
     def __init__(self, source: SnapshotSource, admin: Admin) -> None:
         self._source = source
         self._admin = admin
-        self._api: Api | None = None
-        self._reading: RunningServer | None = None
-        self._changing: RunningServer | None = None
+        self._served: dict[str, tuple[_Door, RunningServer]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self, api: Api) -> None:
-        """Serve as the section says; raise ListenError, with everything as it was, where that cannot be."""
-        before = self._api
-        reading, changing = self._reading, self._changing
-        if before is None or before.listen != api.listen:
-            reading = await serve(read_only_application(self._source), api.listen)
-        if before is None or _admin_part(before) != _admin_part(api):
-            try:
-                changing = await self._serve_admin(api, before)
-            except ListenError:
-                if reading is not None and reading is not self._reading:
-                    await reading.close()
-                raise
-        old = [self._reading, self._changing]
-        self._api, self._reading, self._changing = api, reading, changing
-        for server in old:
-            if server is not None and server not in (reading, changing):
+        """Serve as the section says; raise ListenError, with everything as it was, where that cannot be.
+
+        Those who are being served by a listener that goes get their answer, this reload's own caller among them.
+        """
+        doors = {"listen": _Door(api.listen)}
+        context = _context(api)
+        if api.admin is not None:
+            doors["admin"] = _Door(api.admin, _token(api), _certificate(api))
+        leaving = {name: server for name, (door, server) in self._served.items() if doors.get(name) != door}
+        new: dict[str, tuple[_Door, RunningServer]] = {}
+        gave_way: list[RunningServer] = []
+        try:
+            for name, door in doors.items():
+                if name in self._served and name not in leaving:
+                    continue
+                for old in [server for server in leaving.values() if _overlap(server.listener, door.listener)]:
+                    old.give_way()
+                    gave_way.append(old)
+                application = self._application(name, door)
+                new[name] = door, await serve(application, door.listener, context if name == "admin" else None)
+        except ListenError:
+            for _, server in new.values():
                 await server.close()
+            for old in gave_way:
+                await old.come_back()
+            raise
+        for name, server in leaving.items():
+            del self._served[name]
+            self._leave(server)
+        self._served |= new
 
     async def close(self) -> None:
         """Serve nothing more."""
-        for server in (self._reading, self._changing):
-            if server is not None:
-                await server.close()
-        self._api = self._reading = self._changing = None
+        for _, server in self._served.values():
+            self._leave(server)
+        self._served = {}
+        await asyncio.gather(*self._leaving)
 
-    async def _serve_admin(self, api: Api, before: Api | None) -> RunningServer | None:
-        if api.admin is None:
-            return None
-        token = _token(api)
-        context = _context(api)
-        if before is not None and before.admin == api.admin and self._changing is not None:
-            await self._changing.close()
-            self._changing = None
-        return await serve(admin_application(self._source, self._admin, token), api.admin, context)
+    def _application(self, name: str, door: _Door) -> web.Application:
+        if name == "listen":
+            return read_only_application(self._source)
+        return admin_application(self._source, self._admin, door.token)
+
+    def _leave(self, server: RunningServer) -> None:
+        leaving = asyncio.get_running_loop().create_task(_close(server))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
 
-def _admin_part(api: Api) -> tuple[object, ...]:
-    return api.admin, api.token_file, api.certificate_file, api.key_file
+async def _close(server: RunningServer) -> None:
+    try:
+        await server.close()
+    except Exception as error:  # noqa: BLE001  the others are let go of all the same
+        LOG.error("%s", describe(error))  # noqa: TRY400  one line, no traceback
+
+
+def _overlap(one: Listener, other: Listener) -> bool:
+    """Tell whether two listeners cannot be there at once: the same socket file, or the same port of any address."""
+    if one.endpoint is None or other.endpoint is None:
+        return one == other
+    return one.endpoint.port == other.endpoint.port
 
 
 def _token(api: Api) -> str | None:
@@ -74,7 +113,7 @@ def _token(api: Api) -> str | None:
 
 
 def _context(api: Api) -> ssl.SSLContext | None:
-    if api.certificate_file is None:
+    if api.admin is None or api.certificate_file is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
@@ -82,3 +121,11 @@ def _context(api: Api) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ListenError(f"the admin certificate {api.certificate_file} cannot be used: {error}") from error
     return context
+
+
+def _certificate(api: Api) -> tuple[bytes, ...]:
+    files = [each for each in (api.certificate_file, api.key_file) if each is not None]
+    try:
+        return tuple(Path(each).read_bytes() for each in files)
+    except OSError as error:
+        raise ListenError(f"the admin certificate {api.certificate_file} cannot be used: {error}") from error
