@@ -22,12 +22,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     import asyncio  # noqa: PLC0415  the other verbs need no loop
 
-    from healthlb.daemon.app import StartError, serve  # noqa: PLC0415
+    from healthlb.daemon.app import StartError, hold_signals, serve  # noqa: PLC0415
     from healthlb.daemon.logs import Logs  # noqa: PLC0415
     from healthlb.linux.ipvs import KernelTable  # noqa: PLC0415
     from healthlb.linux.memory import MemoryTable  # noqa: PLC0415
     from healthlb.linux.table import TableUnavailableError  # noqa: PLC0415
 
+    hold_signals()
     loader, config = load(arguments.config)
     logs = Logs(arguments.log, journal=arguments.log == "text" and "JOURNAL_STREAM" in os.environ)
     try:

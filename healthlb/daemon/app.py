@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
@@ -26,6 +27,7 @@ from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.view import Reload, View
+from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
 from healthlb.model.config import Config, VirtualServer
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Warned
@@ -38,6 +40,8 @@ MUTE = 30.0
 """Seconds by which probes may be overdue before the watchdog is no longer fed."""
 SWITCH = 0.001
 """Seconds after which a working thread lets the loop have the interpreter."""
+HELD = (signal.SIGHUP, signal.SIGUSR1)
+"""Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
 
 
@@ -46,7 +50,10 @@ class StartError(Exception):
 
 
 class Director:
-    """The whole service. `run` returns once it was told to stop, with the exit status."""
+    """The whole service. `run` returns once it was told to stop, with the exit status.
+
+    Files are read by a thread of their own, so that one on a server that is gone holds up neither the table nor a stop.
+    """
 
     def __init__(self, loader: Loader, table: Table, manager: ServiceManager, *, kernel: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -57,8 +64,11 @@ class Director:
         self._kernel = kernel
         self._warnings: tuple[str, ...] = ()
         self._reload = Reload()
-        self._reloading = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[ReloadOutcome] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
+        self._files = Worker("files")
         self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence))
         pools = Pools(journal.record, time.time, self._probe_added, self._probe_removed)
         self.controller = Controller(table, pools, journal.record, chance, self._alive)
@@ -68,6 +78,10 @@ class Director:
 
     async def start(self, config: Config) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
+        async with self._turn:
+            await self._start(config)
+
+    async def _start(self, config: Config) -> None:
         refused = await self._unfit(config, {})
         if refused:
             raise StartError(refused)
@@ -84,50 +98,79 @@ class Director:
         self._manager.ready(_summary(config))
         LOG.info("%s, table %s", _summary(config), self._table.backend)
 
-    async def run(self) -> int:
-        """Serve until told to stop."""
+    def obey(self) -> None:
+        """Listen to signals from now on; those that `hold_signals` held are heard as well."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: LOG.error("%s", _unhandled(context)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        tasks: set[asyncio.Task[object]] = set()
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(tasks, self.reload()))
-        loop.add_signal_handler(signal.SIGUSR1, lambda: self._begin(tasks, report(self.view)))
-        passes = self._begin(tasks, self.controller.run())
-        passes.add_done_callback(lambda _: self._stop.set())
-        await self._stop.wait()
-        status = int(passes.done())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.stop()
-        return status
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._begin(self._report()))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
-    async def stop(self) -> None:
-        """Let go of everything; the table is left as `on_stop` says."""
+    async def run(self, config: Config) -> int:
+        """Start and serve until told to stop; raise as `start` does, with nothing left open."""
+        self.obey()
+        failed = True
+        try:
+            started = await self._unless_told_to_stop(self.start(config))
+            failed = False
+            if not started:
+                return 0
+            passes = self._begin(self.controller.run())
+            passes.add_done_callback(lambda _: self._stop.set())
+            await self._stop.wait()
+            return int(passes.done())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.stop(withdraw=not failed)
+
+    async def stop(self, *, withdraw: bool) -> None:
+        """Let go of everything, whatever part of it fails; `withdraw`: leave the table as `on_stop` says."""
         self._manager.stopping()
         self.prober.close()
-        await self._doors.close()
-        await self.controller.withdraw()
+        for part in (self._doors.close, self.controller.withdraw) if withdraw else (self._doors.close,):
+            try:
+                await part()
+            except Exception as error:  # noqa: BLE001  the rest is let go of all the same
+                LOG.error("%s", describe(error))  # noqa: TRY400  one line, no traceback
         self.controller.close()
+        self._files.close()
         self._engine.close()
-        LOG.info("stopped")
+        if withdraw:
+            LOG.info("stopped")
 
     async def reload(self) -> ReloadOutcome:
-        """Read the file again; a bad one is refused whole and what was in force stays in force."""
-        async with self._reloading:
+        """Read the file again; a bad one is refused whole and what was in force stays in force.
+
+        All who ask while a reload waits for its turn share it, and one who goes away does not end it.
+        """
+        return await asyncio.shield(self._reload_soon())
+
+    def _reload_soon(self) -> asyncio.Task[ReloadOutcome]:
+        if self._next is None:
+            self._next = self._begin(self._reload_in_turn())
+        return self._next
+
+    async def _reload_in_turn(self) -> ReloadOutcome:
+        async with self._turn:
+            self._next = None
+            if self._stop.is_set():
+                return ReloadOutcome(False, "the director is stopping")
             self._manager.reloading()
             try:
-                outcome = await self._try_reload()
+                return await self._try_reload()
             finally:
                 before = self.controller.config
                 self._manager.ready(_summary(before) if before is not None else "")
-            return outcome
 
     async def _try_reload(self) -> ReloadOutcome:
         before = self.controller.config
         assert before is not None  # noqa: S101  a reload comes after a start
         try:
-            config = await asyncio.to_thread(self._loader.load)
+            config = await self._files.do(self._loader.load)
             refused = await self._unfit(config, before.virtual_servers)
             if refused:
                 return self._refuse(refused)
@@ -136,11 +179,11 @@ class Director:
             return self._refuse("; ".join(str(error).splitlines()))
         except (ListenError, TableUnavailableError, TimeoutError) as error:
             return self._refuse(str(error) or "the table does not answer")
-        found = await asyncio.to_thread(changes, before, config)
+        found = await self._files.do(lambda: changes(before, config))
         await self._look_around(config)
         await self.controller.adopt(config)
         await self.controller.make_pass()
-        self._engine.keep_only(await asyncio.to_thread(tls_settings, config))
+        self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
         self._reload.loaded_at, self._reload.refused = time.time(), None
         self.view.forget()
         journal.record(ConfigReloaded(config.sha256, found))
@@ -149,8 +192,8 @@ class Director:
 
     async def _unfit(self, config: Config, before: Mapping[str, VirtualServer]) -> str | None:
         """Return one sentence if the engine or the table cannot do what a configuration asks for."""
-        settings = await asyncio.to_thread(tls_settings, config)
-        refused = await asyncio.to_thread(unusable, self._engine, settings)
+        settings = await self._files.do(lambda: tls_settings(config))
+        refused = await self._files.do(lambda: unusable(self._engine, settings))
         return refused or await self.controller.with_table(lambda: unsupported(self._table, config, before))
 
     def _refuse(self, reason: str) -> ReloadOutcome:
@@ -161,19 +204,35 @@ class Director:
     async def _look_around(self, config: Config) -> None:
         if not self._kernel:
             return
-        self._warnings = await asyncio.to_thread(surroundings, config)
+        self._warnings = await self._files.do(lambda: surroundings(config))
         for warning in self._warnings:
             journal.record(Warned(warning))
 
-    def _begin(self, tasks: set[asyncio.Task[object]], work: Coroutine[object, object, object]) -> asyncio.Task[object]:
-        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
-        tasks.add(task)
-        task.add_done_callback(lambda ended: self._ended(tasks, ended))
+    async def _report(self) -> None:
+        if self.controller.config is not None:
+            await report(self.view)
+
+    async def _unless_told_to_stop(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work and return True, or leave it and return False when told to stop meanwhile."""
+        told = self._begin(self._stop.wait())
+        doing = asyncio.get_running_loop().create_task(work)
+        try:
+            await asyncio.wait([told, doing], return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+            return doing.done()
+        finally:
+            doing.cancel()
+            await asyncio.wait([doing])
+
+    def _begin(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
         return task
 
-    @staticmethod
-    def _ended(tasks: set[asyncio.Task[object]], task: asyncio.Task[object]) -> None:
-        tasks.discard(task)
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             LOG.error("%s", describe(error))
@@ -206,10 +265,15 @@ def _probe_limit() -> int:
 async def serve(loader: Loader, config: Config, table: Table, *, kernel: bool) -> int:
     """Run a director in this loop; raise StartError or TableUnavailableError where it cannot start."""
     sys.setswitchinterval(SWITCH)
-    director = Director(loader, table, ServiceManager(), kernel=kernel)
-    try:
-        await director.start(config)
-    except BaseException:
-        director.controller.close()
-        raise
-    return await director.run()
+    return await Director(loader, table, ServiceManager(), kernel=kernel).run(config)
+
+
+def hold_signals() -> None:
+    """Keep the signals that would end a process which does not handle them yet, until the director listens."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+
+
+def _unhandled(context: Mapping[str, Any]) -> str:
+    """Return what a callback left unhandled in one line (`asyncio.loop.set_exception_handler`)."""
+    error = context.get("exception")
+    return f"{context['message']}: {describe(error)}" if error is not None else str(context["message"])

@@ -9,8 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from checks import ProbeResult
 from healthlb.core.pool import live_weight, pool_state, quorum_met
@@ -20,6 +19,7 @@ from healthlb.daemon.fault import describe
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
 from healthlb.daemon.records import Pool, ProbeRecord
+from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
 from healthlb.model.config import Config
 from healthlb.model.counters import TableReading
@@ -45,8 +45,6 @@ REFRESH_DEADLINE = 2.0
 HEARTBEAT = 1.0
 """Seconds between signs of life at most."""
 
-Answer = TypeVar("Answer")
-
 
 class Controller:
     """Owns the pools and the table. `alive` is called whenever the controller has made progress."""
@@ -58,7 +56,7 @@ class Controller:
         self._sink = sink
         self._chance = chance
         self._alive = alive
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="table")
+        self._worker = Worker("table")
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._passed = asyncio.Event()
@@ -186,7 +184,7 @@ class Controller:
 
     def close(self) -> None:
         """Let go of the worker; a pass that is stuck in the kernel is left behind."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._worker.close()
 
     def _due(self) -> bool:
         now = self._now()
@@ -230,7 +228,7 @@ class Controller:
     async def _work(self, work: Callable[[], Answer]) -> Answer:
         if self.stuck:
             raise TimeoutError
-        running = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        running = self._worker.do(work)
         self._running = running
         async with asyncio.timeout(PASS_DEADLINE):
             return await asyncio.shield(running)

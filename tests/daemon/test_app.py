@@ -1,0 +1,229 @@
+"""The whole director in this process, with a table in memory and a file that the test holds."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.tcp import Tcp
+from healthlb.config import ConfigError
+from healthlb.daemon.app import Director, StartError, hold_signals
+from healthlb.daemon.service_manager import ServiceManager
+from healthlb.model.config import Api, Config, Listener, Probe
+from healthlb.model.endpoint import Endpoint
+from tests.daemon.rig import CHECK, OTHER, VIP, Table, config, shop, web
+
+HERE = Endpoint("127.0.0.1", 9)
+"""The only place that is probed; nobody has to answer there."""
+REAL = replace(CHECK, type="tcp", conversation=Tcp())
+SERVER = web(HERE, probes=(Probe(REAL, HERE),))
+
+
+class Loader:
+    """Holds the configuration that it gives, counts how often it is asked, and can be made to wait or to refuse."""
+
+    def __init__(self) -> None:
+        self.config = config(shop(SERVER))
+        self.loads = 0
+        self.fault: ConfigError | None = None
+        self.going = threading.Event()
+        self.going.set()
+
+    def load(self) -> Config:
+        self.loads += 1
+        found = self.config
+        self.going.wait(20)
+        if self.fault is not None:
+            raise self.fault
+        return found
+
+
+class House:
+    """A director that serves in a task."""
+
+    def __init__(self, api: Api) -> None:
+        self.loader = Loader()
+        self.table = Table()
+        self.api = api
+        self.director = Director(self.loader, self.table, ServiceManager({}), kernel=False)  # type: ignore[arg-type]
+        self.serving: asyncio.Task[int] | None = None
+
+    def put(self, *servers: Any, **director: Any) -> None:
+        plain = config(*servers, **director)
+        self.loader.config = Config(plain.director, self.api, plain.virtual_servers)
+
+    async def begin(self) -> None:
+        self.serving = asyncio.create_task(self.director.run(self.loader.config))
+        await until(self._begun)
+
+    def _begun(self) -> bool:
+        serving = self.serving is not None and not self.serving.done()
+        return serving and self.director.controller.known is not None and not self.director._turn.locked()
+
+
+async def until(true: Callable[[], Any]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came")
+
+
+def play(folder: Path, story: Callable[[House], Coroutine[Any, Any, None]]) -> House:
+    async def whole() -> House:
+        house = House(Api(Listener(path=str(folder / "api.sock")), Listener(path=str(folder / "admin.sock"))))
+        house.put(shop(SERVER))
+        try:
+            await story(house)
+        finally:
+            house.loader.going.set()
+            house.director._stop.set()
+            if house.serving is not None:
+                await asyncio.wait([house.serving])
+        return house
+
+    return asyncio.run(whole())
+
+
+def test_a_storm_of_hangups_costs_two_reloads_and_the_last_file_wins(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.begin()
+        house.loader.going.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: house.loader.loads == 1)
+        for _ in range(100):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0)
+        house.put(shop(SERVER, key=OTHER))
+        house.loader.going.set()
+        await until(lambda: house.loader.loads == 2 and not house.director._turn.locked())
+        await asyncio.sleep(0.02)
+        assert house.loader.loads == 2
+        assert house.table.weights(OTHER) is not None
+        assert house.table.weights(VIP) is None
+
+    play(tmp_path, story)
+
+
+def test_one_who_asks_for_a_reload_and_goes_away_does_not_leave_it_half_done(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.begin()
+        house.loader.going.clear()
+        asking = asyncio.create_task(house.director.reload())
+        await until(lambda: house.loader.loads == 1)
+        asking.cancel()
+        house.put(shop(SERVER, key=OTHER))
+        second = asyncio.create_task(house.director.reload())
+        house.loader.going.set()
+        assert (await second).accepted
+        assert house.table.weights(OTHER) is not None
+        assert house.director.controller.in_sync
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_before_the_director_listens_is_heard_once_it_does(tmp_path: Path, number: signal.Signals) -> None:
+    async def story(house: House) -> None:
+        hold_signals()
+        os.kill(os.getpid(), number)
+        await house.begin()
+        if number == signal.SIGHUP:
+            await until(lambda: house.loader.loads == 1)
+
+    play(tmp_path, story)
+
+
+def test_a_stop_during_the_start_ends_it_and_closes_every_door(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        going = threading.Event()
+        house.table.refuse = lambda _: not going.wait(20)
+        house.serving = asyncio.create_task(house.director.run(house.loader.config))
+        await until((tmp_path / "admin.sock").exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await house.serving == 0
+        going.set()
+
+    play(tmp_path, story)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_twice_and_in_a_reload_is_one_stop(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        house.put(shop(SERVER), on_stop="remove")
+        await house.begin()
+        house.loader.going.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: house.loader.loads == 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert house.serving is not None
+        assert await house.serving == 0
+        assert house.table.weights(VIP) is None
+
+    play(tmp_path, story)
+
+
+def test_a_start_that_fails_leaves_no_door_open_and_the_table_untouched(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        taken = tmp_path / "admin.sock"
+        taken.write_text("no socket")
+        house.put(shop(SERVER), on_stop="remove")
+        with pytest.raises(StartError, match=r"admin\.sock"):
+            await house.director.run(house.loader.config)
+        assert house.table.steps == []
+        assert not (tmp_path / "api.sock").exists()
+
+    play(tmp_path, story)
+
+
+def test_a_callback_that_raises_is_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(house: House) -> None:
+        await house.begin()
+        asyncio.get_running_loop().call_soon(lambda: 1 // 0)
+        await until(lambda: "ZeroDivisionError" in caplog.text)
+
+    play(tmp_path, story)
+    (told,) = [record for record in caplog.records if "ZeroDivisionError" in record.getMessage()]
+    assert told.exc_info is None
+    assert "\n" not in told.getMessage()
+
+
+def test_the_admin_door_reloads_a_file_that_moves_the_admin_door(tmp_path: Path) -> None:
+    async def ask(path: Path) -> str:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.decode()
+
+    async def story(house: House) -> None:
+        await house.begin()
+        house.api = Api(house.api.listen, Listener(path=str(tmp_path / "moved.sock")))
+        house.put(shop(SERVER))
+        assert '"accepted": true' in await ask(tmp_path / "admin.sock")
+        await until(lambda: not (tmp_path / "admin.sock").exists())
+        assert '"accepted": true' in await ask(tmp_path / "moved.sock")
+
+    play(tmp_path, story)
+
+
+def test_the_director_keeps_serving_while_a_file_cannot_be_read(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.begin()
+        house.loader.going.clear()
+        reloading = asyncio.create_task(house.director.reload())
+        await until(lambda: house.loader.loads == 1)
+        assert (await house.director.view.snapshot(1.0)).virtual_servers
+        house.loader.fault = ConfigError([])
+        house.loader.going.set()
+        assert not (await reloading).accepted
+
+    play(tmp_path, story)
