@@ -18,7 +18,7 @@ async def probe_once(probe: Probe) -> ProbeResult:
     try:
         deadline = loop.time() + probe.check.schedule.timeout
         target = Target(probe.target.address, probe.target.port)
-        engine.start(cast("Check", probe.check.conversation), target, deadline, ended.set_result)
+        engine.start(cast("Check", probe.check.conversation), target, deadline, ended.set_result, keep_evidence=True)
         return await ended
     finally:
         engine.close()
