@@ -20,6 +20,7 @@ from healthlb.model.endpoint import Endpoint
 from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination
 from healthlb.model.table import Destination, IpvsTable, Method, Service, ServiceKey, Timeouts
 from tests.table_contract import KEY, SERVER, SERVICE, build, emptied
+from waiting import eventually
 
 LOADER = Path("/proc/sys/kernel/modprobe")
 
@@ -33,10 +34,19 @@ def table() -> Iterator[Table]:
 
 
 def unload() -> None:
-    """Take ip_vs and all that stands on it out of the kernel."""
+    """Take ip_vs and all that stands on it out of the kernel.
+
+    The kernel takes a removed namespace's services down in its own time, and a scheduler is in use until then.
+    """
+    eventually(try_to_unload, "".__eq__, deadline=60.0)
+
+
+def try_to_unload() -> str:
+    """Return what is in the way, nothing once the modules are gone."""
     names = [line.split()[0] for line in Path("/proc/modules").read_text().splitlines()]
-    subprocess.run(["rmmod", *(name for name in names if name.startswith("ip_vs_"))], check=False, timeout=60)
-    subprocess.run(["rmmod", "ip_vs"], check=True, timeout=60)
+    users = [name for name in names if name.startswith("ip_vs_")]
+    done = subprocess.run(["rmmod", *users, "ip_vs"], check=False, timeout=60, capture_output=True, text=True)
+    return done.stderr
 
 
 def load() -> None:
