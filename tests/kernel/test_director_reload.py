@@ -49,7 +49,7 @@ def test_no_request_fails_while_the_file_is_edited_in_every_way(classic: Classic
         by_name = {one.ask(): one, two.ask(): two}
 
         def edit(text: str, weights: dict[str, int]) -> None:
-            assert "refused" not in director.reload(text)
+            assert "reload refused" not in director.reload(text)
             director.until_weights(weights)
             load.wait_for(10)
 
@@ -67,9 +67,9 @@ def test_no_request_fails_while_the_file_is_edited_in_every_way(classic: Classic
         edit(shop(REMOTE, LOCAL), {REMOTE: 1, LOCAL: 1})
         own = director.table()
         other = f"  other: {{address: '{VIRTUAL_ADDRESS}:81', check: {WEB}, real_servers: ['{LOCAL}']}}"
-        assert "refused" not in director.reload(shop(REMOTE, LOCAL, more=other))
+        assert "reload refused" not in director.reload(shop(REMOTE, LOCAL, more=other))
         director.until(*own, "-A -t 11.197.140.20:81 -s wlc", f"-a -t 11.197.140.20:81 -r {LOCAL} -m -w 1")
-        assert "refused" not in director.reload(shop(REMOTE, LOCAL))
+        assert "reload refused" not in director.reload(shop(REMOTE, LOCAL))
         director.until(*own)
         load.wait_for(10)
         for name, connection in by_name.items():
