@@ -3,6 +3,7 @@
 Owned and called by the controller alone.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 from checks import ProbeResult
@@ -40,7 +41,8 @@ class Pools:
         self._added = added
         self._removed = removed
         self._records: dict[Probe, ProbeRecord] = {}
-        self._unsent = False
+        self._unsent: dict[ProbeRecord, str] = {}
+        self._reasons: Counter[str] = Counter()
         self._unknown = 0
         self.unsent_total = 0
         self.by_name: dict[str, Pool] = {}
@@ -53,25 +55,32 @@ class Pools:
         return self._unknown == 0
 
     async def adopt(self, config: Config) -> None:
-        """Take a configuration; what is equal to what was keeps its probes, verdicts and streaks."""
+        """Take a configuration; what is equal to what was keeps its probes, verdicts and streaks.
+
+        `by_name` changes at once, at the end: who looks meanwhile sees the pools before, whole.
+        """
         breath = Breath()
         servers = config.virtual_servers
         self._claim(frozenset(server.service.key for server in servers.values()))
-        leaving = []
-        for name in [name for name, pool in self.by_name.items() if servers.get(name) is not pool.server]:
-            if servers.get(name) != self.by_name[name].server:
-                leaving.append(self.by_name.pop(name))
+        kept, leaving = dict[str, Pool](), []
+        for name, pool in self.by_name.items():
+            if servers.get(name) is pool.server:
+                kept[name] = pool
+            elif servers.get(name) == pool.server:
+                kept[name] = await _renewed(pool, servers[name], breath)
             else:
-                self.by_name[name].server = servers[name]
+                leaving.append(pool)
             await breath()
         before = {pool.server.name: pool for pool in leaving}
+        joined = set()
         for name, server in servers.items():
-            if name not in self.by_name:
-                self.by_name[name] = await self._join(server, before.get(name), breath)
-                self.dirty.add(name)
+            if name not in kept:
+                kept[name] = await self._join(server, before.get(name), breath)
+                joined.add(name)
+        self.by_name = {name: kept[name] for name in servers}
+        self.dirty |= joined
         for pool in leaving:
             await self._leave(pool, breath)
-        self.by_name = {name: self.by_name[name] for name in servers}
         self.dirty &= self.by_name.keys()
 
     def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
@@ -80,7 +89,7 @@ class Pools:
         if not result.sent:
             self._not_sent(record, result)
             return schedule.fast_interval
-        self._unsent = False
+        self._sent(record)
         if result.passed:
             record.passed_total += 1
         else:
@@ -134,8 +143,11 @@ class Pools:
                 record.members.remove(member)
                 if not record.members:
                     del self._records[record.probe]
+                    self._sent(record)
                     self._removed(record)
             await breath()
+        # Without the circle the memory is free at once; a reload freezes what the collector has not seen yet.
+        pool.members = []
 
     def _look(self, member: Member, record: ProbeRecord) -> None:
         before, member.standing = member.standing, member.look()
@@ -151,11 +163,22 @@ class Pools:
         if member.standing.health is not Health.UNKNOWN:
             self._sink(verdict(member, record, record.state))
 
+    def _sent(self, record: ProbeRecord) -> None:
+        reason = self._unsent.pop(record, None)
+        if reason is not None:
+            self._reasons[reason] -= 1
+            if not self._reasons[reason]:
+                del self._reasons[reason]
+
     def _not_sent(self, record: ProbeRecord, result: ProbeResult) -> None:
         record.unsent_total += 1
         self.unsent_total += 1
-        if not self._unsent:
-            self._unsent = True
+        if self._unsent.get(record) == result.reason:
+            return
+        self._sent(record)
+        self._unsent[record] = result.reason
+        self._reasons[result.reason] += 1
+        if self._reasons[result.reason] == 1:
             self._sink(ProbesUnsent(record.probe.check.name, str(record.probe.target), result.reason))
 
 
@@ -163,4 +186,13 @@ def verdict(member: Member, record: ProbeRecord, state: CheckState) -> Event:
     """Return the event of a member whose verdict turned because of a record's latest result."""
     event = RealServerUp if member.standing.health is Health.UP else RealServerDown
     reason = record.last.reason if record.last is not None else ""
-    return event(member.pool.server.name, member.server.name, record.probe.check.name, reason, state.streak)
+    return event(member.pool.server.name, member.server.name, member.check_of(record).name, reason, state.streak)
+
+
+async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:
+    """Let a pool have an equal configuration: the names of its checks make no difference, but are shown."""
+    pool.server = server
+    for member, real_server in zip(pool.members, server.real_servers, strict=True):
+        member.server = real_server
+        await breath()
+    return pool

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from healthlb.core.desired import Standing
 from healthlb.core.health import combine
-from healthlb.model.config import Probe, RealServer, VirtualServer
-from healthlb.model.health import CheckState, Health
+from healthlb.model.config import Check, Probe, RealServer, VirtualServer
+from healthlb.model.health import CheckState
 from healthlb.model.snapshot import LastProbe, PoolState
 from healthlb.model.table import ServiceRow
 
@@ -43,6 +43,10 @@ class Member:
             any(record.state.streak and not record.state.passing for record in self.records),
         )
 
+    def check_of(self, record: ProbeRecord) -> Check:
+        """Return a record's check as this server's configuration names it: an equal one elsewhere may have another."""
+        return self.server.probes[self.records.index(record)].check
+
 
 @dataclass(slots=True, eq=False)
 class Pool:
@@ -54,7 +58,3 @@ class Pool:
     quorum_met: bool = False
     live_weight: int = 0
     wanted: ServiceRow | None = None
-
-    def settled(self) -> bool:
-        """Return whether every member has its first verdict."""
-        return all(member.standing.health is not Health.UNKNOWN for member in self.members)

@@ -9,6 +9,7 @@ from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.model.config import Probe
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.snapshot import (
@@ -138,12 +139,12 @@ def _real_server(
         since=member.since,
         weight=Weight(server.weight, wanted.weight if wanted is not None else None, row.weight if row else None),
         usage=usages.get(server.address) if row is not None else None,
-        checks=tuple([_check(record) for record in member.records]),
+        checks=tuple([_check(*each) for each in zip(server.probes, member.records, strict=True)]),
     )
 
 
-def _check(record: ProbeRecord) -> CheckStatus:
-    check = record.probe.check
+def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
+    check = probe.check
     return CheckStatus(
         name=check.name,
         type=check.type,

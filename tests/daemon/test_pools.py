@@ -1,0 +1,131 @@
+"""Pools and the probes behind them through reloads and results."""
+
+import asyncio
+import gc
+from dataclasses import replace
+
+import pytest
+
+from healthlb.daemon import breath
+from healthlb.daemon.records import Member, Pool
+from healthlb.daemon.view import Reload, View
+from healthlb.model.config import Probe
+from healthlb.model.events import ProbesUnsent, RealServerUp
+from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, web
+
+API = replace(CHECK, name="api")
+
+
+async def names_shown(rig: Rig) -> list[list[str]]:
+    class NoProber:
+        in_flight = late_total = 0
+
+        def __len__(self) -> int:
+            return 0
+
+    view = View(rig.controller, NoProber(), "memory", Reload(), lambda: ())  # type: ignore[arg-type]
+    pools = (await view.build()).virtual_servers
+    return [[check.name for check in server.checks] for pool in pools for server in pool.real_servers]
+
+
+def test_a_check_that_is_renamed_keeps_its_streak_and_shows_its_new_name() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)))
+        await rig.result(WEB1, PASS, times=5)
+        await rig.adopt(shop(web(WEB1, probes=(Probe(API, WEB1),))))
+        assert rig.records[WEB1].state.streak == 5
+        assert await names_shown(rig) == [["api"]]
+
+    run(story)
+
+
+def test_two_equal_checks_share_a_probe_and_keep_their_own_names() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)), shop(web(WEB1, probes=(Probe(API, WEB1),)), key=OTHER, name="other"))
+        assert len(rig.records) == 1
+        assert await names_shown(rig) == [["web"], ["api"]]
+        await rig.result(WEB1, PASS)
+
+    assert [event.check for event in run(story).told(RealServerUp)] == ["web", "api"]  # type: ignore[union-attr]
+
+
+def test_one_server_that_cannot_be_probed_is_told_once_while_the_others_answer() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        for _ in range(20):
+            await rig.result(WEB1, UNSENT, times=1)
+            await rig.result(WEB2, PASS, times=1)
+        assert len(rig.told(ProbesUnsent)) == 1
+        await rig.result(WEB1, PASS, times=1)
+        await rig.result(WEB1, UNSENT, times=1)
+        assert len(rig.told(ProbesUnsent)) == 2
+
+    run(story)
+
+
+def test_two_reasons_for_not_sending_are_both_told_and_a_thousand_servers_with_one_are_one_line() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, UNSENT)
+        await rig.result(WEB2, UNSENT)
+        await rig.result(WEB2, replace(UNSENT, reason="no route to host"))
+        assert len(rig.told(ProbesUnsent)) == 2
+        await rig.adopt()
+        await rig.adopt(shop())
+        await rig.result(WEB1, UNSENT)
+        assert len(rig.told(ProbesUnsent)) == 3
+
+    run(story)
+
+
+def test_who_looks_during_a_reload_sees_the_pools_before_or_after_it_and_never_a_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)), shop(web(WEB2), key=OTHER, name="other"))
+        monkeypatch.setattr(breath, "STRETCH", -1.0)
+        adopting = asyncio.create_task(
+            rig.controller.adopt(config(shop(web(WEB3)), shop(web(WEB1), key=OTHER, name="other")))
+        )
+        while not adopting.done():
+            assert list(rig.controller.pools.by_name) == ["shop", "other"]
+            assert all(pool.members for pool in rig.controller.pools.by_name.values())
+            await asyncio.sleep(0)
+
+    run(story)
+
+
+def test_a_result_of_a_server_that_is_just_leaving_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(), shop(web(WEB3), key=OTHER, name="other"))
+        monkeypatch.setattr(breath, "STRETCH", -1.0)
+        leaving = rig.records[WEB3]
+        for result in (PASS, FAIL):
+            adopting = asyncio.create_task(rig.controller.adopt(config(shop())))
+            while not adopting.done():
+                rig.controller.finished(leaving, result)
+                rig.controller.finished(leaving, result)
+                await asyncio.sleep(0)
+            await rig.controller.make_pass()
+            assert rig.controller.lost is None
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        assert rig.controller.pools.settled()
+
+    run(story)
+
+
+def test_what_a_reload_replaces_leaves_memory_without_the_collector() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        gc.collect()
+        gc.disable()
+        try:
+            for weight in range(2, 12):
+                await rig.adopt(shop(web(WEB1, weight=weight), web(WEB2)))
+            living = [each for each in gc.get_objects() if isinstance(each, Pool | Member)]
+            assert len(living) == 3
+        finally:
+            gc.enable()
+
+    run(story)
