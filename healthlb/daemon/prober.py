@@ -8,17 +8,22 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from checks import Check, ProbeResult, Target
 from healthlb.daemon.records import ProbeRecord
 
+FEW = 64
+"""Removed probes that may stay in the schedule until their time, beside as many as there are others."""
 TICK = 0.010
 """Seconds within which due probes are started together: one wake for many."""
 LATE = 0.100
 """Seconds after its due time from which a start counts as late."""
 JITTER = 0.05
 """The share of an interval by which the next start may come early or late."""
+STRETCH = 0.002
+"""Seconds for which starts may hold the loop; what is due beyond them follows at its next turn."""
 SPREAD = 2.0
 """Seconds over which first probes are spread at most, so that a long interval does not delay the first verdict."""
 
@@ -88,6 +93,7 @@ class Prober:
         self._slots: dict[ProbeRecord, Slot] = {}
         self._timer: Timer | None = None
         self._timer_at = float("inf")
+        self._removed = 0
         self.in_flight = 0
         self.late_total = 0
 
@@ -103,7 +109,15 @@ class Prober:
 
     def remove(self, record: ProbeRecord) -> None:
         """Stop probing; a probe under way ends unheard."""
-        self._slots.pop(record).removed = True
+        slot = self._slots.pop(record)
+        slot.removed = True
+        self._removed += 1
+        if self._removed > len(self._slots) + FEW:
+            # A reload that is an hour before their time must not leave them waiting for it.
+            self._heap = [each for each in self._heap if not each.removed]
+            heapq.heapify(self._heap)
+            self._waiting = deque(each for each in self._waiting if not each.removed)
+            self._removed = 0
 
     def overdue(self) -> float:
         """Return the seconds by which the most overdue probe is late; 0 when all is on time."""
@@ -122,13 +136,18 @@ class Prober:
     def ended(self, slot: Slot, result: ProbeResult) -> None:
         """Take a result, and start whoever waits in line for the place."""
         self.in_flight -= 1
-        if not slot.removed:
-            interval = self._finished(slot.record, result)
-            interval *= self._chance.uniform(1 - JITTER, 1 + JITTER)
-            slot.due = max(slot.started + interval, self._clock.time())
-            self._push(slot)
-        while self._waiting and self.in_flight < self._limit:
-            self._start(self._waiting.popleft(), self._clock.time())
+        interval = slot.record.probe.check.schedule.interval
+        try:
+            if not slot.removed:
+                interval = self._finished(slot.record, result)
+        finally:
+            # Whatever became of this result, the next one must come.
+            if not slot.removed:
+                interval *= self._chance.uniform(1 - JITTER, 1 + JITTER)
+                slot.due = max(slot.started + interval, self._clock.time())
+                self._push(slot)
+            while self._waiting and self.in_flight < self._limit:
+                self._start(self._waiting.popleft(), self._clock.time())
 
     def _push(self, slot: Slot) -> None:
         heapq.heappush(self._heap, slot)
@@ -149,8 +168,8 @@ class Prober:
     def _wake(self) -> None:
         self._timer = None
         self._timer_at = float("inf")
-        now = self._clock.time()
-        while self._heap and self._heap[0].due <= now:
+        now = began = self._clock.time()
+        while self._heap and self._heap[0].due <= began and now - began <= STRETCH:
             slot = heapq.heappop(self._heap)
             if slot.removed:
                 continue
@@ -158,8 +177,10 @@ class Prober:
                 self._start(slot, now)
             else:
                 self._waiting.append(slot)
+            now = self._clock.time()
         if self._heap:
-            self._arm(max(self._heap[0].due, now + TICK))
+            more = self._heap[0].due <= began
+            self._arm(now if more else max(self._heap[0].due, began + TICK))
 
     def _start(self, slot: Slot, now: float) -> None:
         if slot.removed:
@@ -171,4 +192,8 @@ class Prober:
         probe = slot.record.probe
         target = Target(probe.target.address, probe.target.port)
         deadline = now + probe.check.schedule.timeout
-        self._carrier.start(cast("Check", probe.check.conversation), target, deadline, slot.done)
+        try:
+            self._carrier.start(cast("Check", probe.check.conversation), target, deadline, slot.done)
+        except Exception as error:  # noqa: BLE001  the other probes must still start, and this one again
+            reason = f"not sent: {type(error).__name__}: {error}"
+            self._clock.call_at(now, partial(slot.done, ProbeResult(False, reason, 0.0, sent=False)))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Check, ProbeResult, Target
-from healthlb.daemon.prober import JITTER, LATE, SPREAD, Prober
+from healthlb.daemon.prober import JITTER, LATE, SPREAD, STRETCH, Prober
 from healthlb.daemon.records import ProbeRecord
 from healthlb.model import config
 from healthlb.model.endpoint import Endpoint
@@ -208,3 +208,74 @@ def test_after_close_nothing_starts(clock: Clock) -> None:
     clock.run(10)
     assert len(carrier.starts) == before
     assert probing.overdue() == 0.0
+
+
+def test_reloads_without_end_leave_nothing_behind_in_the_schedule(clock: Clock) -> None:
+    probing = prober(clock, Carrier(clock), interval=3600.0)
+    for number in range(1000):
+        fresh = record(number % 250, interval=3600.0)
+        probing.add(fresh)
+        clock.run(SPREAD)
+        probing.remove(fresh)
+    assert len(probing._heap) + len(probing._waiting) < 200
+
+
+def test_a_receiver_that_raises_does_not_end_the_probing_of_its_server(clock: Clock) -> None:
+    def finished(_: ProbeRecord, __: ProbeResult) -> float:
+        raise RuntimeError("unforeseen")
+
+    carrier = Carrier(clock)
+    probing = Prober(clock, carrier, finished, 10, random.Random(7))
+    probing.add(record(1))
+    for _ in range(5):
+        with pytest.raises(RuntimeError):
+            clock.run(3)
+    assert len(carrier.starts) == 5
+    assert probing.in_flight == 0
+
+
+def test_a_carrier_that_raises_costs_no_place_and_no_later_probe(clock: Clock) -> None:
+    class Broken(Carrier):
+        def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+            if target.address == "127.0.0.1":
+                raise RuntimeError("unforeseen")
+            super().start(check, target, deadline, done)
+
+    heard: list[ProbeResult] = []
+
+    def finished(of: ProbeRecord, result: ProbeResult) -> float:
+        if of.probe.target.address == "127.0.0.1":
+            heard.append(result)
+        return 1.0
+
+    carrier = Broken(clock)
+    probing = Prober(clock, carrier, finished, 2, random.Random(7))
+    for number in (1, 2, 3):
+        probing.add(record(number))
+    clock.run(20)
+    assert len(heard) > 15
+    assert not any(result.sent for result in heard)
+    assert "unforeseen" in heard[0].reason
+    assert len(carrier.starts) > 30
+    assert probing.in_flight == carrier.under_way
+
+
+def test_a_crowd_that_is_due_at_once_is_started_in_short_stretches(clock: Clock) -> None:
+    class Slow(Carrier):
+        def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+            self.clock.now += 0.0001
+            super().start(check, target, deadline, done)
+
+    carrier = Slow(clock)
+    probing = prober(clock, carrier)
+    for number in range(250):
+        probing.add(record(number))
+    clock.now += 5
+    stretches = []
+    while len(carrier.starts) < 250:
+        _, _, timer, callback = heapq.heappop(clock.timers)
+        began = clock.now
+        if not timer.cancelled:
+            callback()
+        stretches.append(clock.now - began)
+    assert max(stretches) < 2 * STRETCH
