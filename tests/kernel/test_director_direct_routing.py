@@ -52,7 +52,11 @@ def test_requests_come_through_the_director_and_answers_go_straight_to_the_clien
         seen = {"client": map(Ether, at_client.frames()), "server1": map(Ether, at_server.frames())}
     assert set(answered) == {"server1", "server2"}
     web = {
-        place: [frame for frame in frames if TCP in frame and VIRTUAL_ADDRESS in (frame[IP].src, frame[IP].dst)]
+        place: [
+            frame
+            for frame in frames
+            if IP in frame and TCP in frame and VIRTUAL_ADDRESS in (frame[IP].src, frame[IP].dst)
+        ]
         for place, frames in seen.items()
     }
     requests = [frame for frame in web["client"] if frame[IP].dst == VIRTUAL_ADDRESS]

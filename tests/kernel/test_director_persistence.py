@@ -7,6 +7,7 @@ import pytest
 from classic import LOCAL_NAME, REMOTE_NAME, VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
 from director import Director
 from traffic import Connection, NoAnswerError, ask
+from waiting import eventually
 
 REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
 SETTINGS = {
@@ -100,3 +101,32 @@ def test_a_sick_server_that_is_removed_loses_its_connections_at_once_and_returns
     director.until_weights({REMOTE: 1, LOCAL: 1})
     answering = {ask(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) for _ in range(2)}
     assert answering == {REMOTE_NAME, LOCAL_NAME}
+
+
+def test_without_the_setting_a_removed_servers_connections_hang_and_live_again_when_it_returns(
+    classic: ClassicNat, tmp_path: Path
+) -> None:
+    director = Director(classic.director, tmp_path)
+    director.start(shop("sysctl: check", "on_failure: remove"))
+    director.until_weights({REMOTE: 1, LOCAL: 1})
+    assert any("hang" in warning for warning in director.status()["director"]["warnings"])
+    with (
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, patience=0.3) as one,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, patience=0.3) as two,
+    ):
+        hanging = one if one.ask() == REMOTE_NAME else two
+
+        def answer() -> str | None:
+            try:
+                return hanging.ask()
+            except NoAnswerError:
+                return None
+
+        assert two.ask() != one.ask()
+        classic.remote.status = 503
+        director.until_weights({LOCAL: 1})
+        with pytest.raises(NoAnswerError, match="timed out"):
+            hanging.ask()
+        classic.remote.status = 200
+        director.until_weights({REMOTE: 1, LOCAL: 1})
+        eventually(answer, REMOTE_NAME.__eq__)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from classic import LOCAL_NAME, REMOTE_NAME, ClassicNat
 from director import Director
-from flat import VIRTUAL_ADDRESS, flat_lan
-from topology import Machine, Topology
+from flat import VIRTUAL_ADDRESS, flat_lan, mark
+from topology import Topology
 from traffic import NoAnswerError, WebServer, ask_udp, names
 from waiting import eventually
 
@@ -57,16 +57,6 @@ virtual_servers:
     check: {type: tcp, port: 80, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}
     real_servers: [192.0.2.11, 192.0.2.12]
 """
-
-
-def mark(machine: Machine, interface: str, ports: tuple[int, ...], value: int) -> None:
-    """Mark what comes in for the virtual address and these TCP ports, as a firewall does, but with tc alone."""
-    machine.run("tc", "qdisc", "add", "dev", interface, "ingress")
-    for port in ports:
-        match = f"match ip dst {VIRTUAL_ADDRESS}/32 match ip protocol 6 0xff match ip dport {port} 0xffff"
-        action = f"action skbedit mark {value}"
-        place = f"filter add dev {interface} parent ffff: protocol ip u32"
-        machine.run("tc", *f"{place} {match} {action}".split())
 
 
 def test_a_firewall_mark_joins_two_ports_in_one_service(net: Topology, tmp_path: Path) -> None:

@@ -49,3 +49,13 @@ def flat_lan(net: Topology, servers: int = 2) -> FlatLan:
             f"address add {VIRTUAL_ADDRESS6}/128 dev lo nodad",
         )
     return FlatLan(client, director, real)
+
+
+def mark(machine: Machine, interface: str, ports: tuple[int, ...], value: int) -> None:
+    """Mark what comes in for the virtual IPv4 address and these TCP ports, as a firewall does, but with tc alone."""
+    machine.run("tc", "qdisc", "add", "dev", interface, "ingress")
+    for port in ports:
+        match = f"match ip dst {VIRTUAL_ADDRESS}/32 match ip protocol 6 0xff match ip dport {port} 0xffff"
+        action = f"action skbedit mark {value}"
+        place = f"filter add dev {interface} parent ffff: protocol ip u32"
+        machine.run("tc", *f"{place} {match} {action}".split())
