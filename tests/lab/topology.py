@@ -27,6 +27,8 @@ from typing import Self
 
 COMMAND_DEADLINE = 30.0
 """Seconds for one command inside a machine."""
+TABLE_HEADING = 3
+"""Lines of /proc/net/ip_vs before its first row (Linux net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show)."""
 CLONE_NEWNET = 0x40000000
 _serial = itertools.count(1)
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -97,6 +99,14 @@ class Machine:
         words = self.run("ip", "-oneline", "link", "show", "dev", interface).split()
         return words[words.index("link/ether") + 1]
 
+    def forget_table(self) -> None:
+        """Empty the IPVS table: a closed socket that waits for its peer keeps a deleted namespace, rows and all."""
+        table = Path("/proc/thread-self/net/ip_vs")
+        with self.inside():
+            has_rows = table.exists() and len(table.read_text().splitlines()) > TABLE_HEADING
+        if has_rows:
+            self.run("ipvsadm", "-C")
+
     def sysctl(self, values: Mapping[str, str]) -> None:
         """Set kernel parameters of this machine's network, spelled as sysctl spells them (interface names: no dot)."""
         with self.inside():
@@ -166,6 +176,8 @@ class Topology:
         with contextlib.ExitStack() as stack:
             if self.machines:
                 stack.callback(self.ip, *(f"netns delete {machine.namespace}" for machine in self.machines.values()))
+            for machine in self.machines.values():
+                stack.callback(machine.forget_table)
             for ending in self._endings:
                 stack.callback(ending)
 
