@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from healthlb.core.rehearsal import Verdicts
     from healthlb.model.table import ServiceKey
 
-NAME = "plan"
-HELP = "show what a reload would change in the kernel; exit status 0: nothing, 2: something"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
@@ -64,10 +61,17 @@ def _running(url: str) -> "tuple[Verdicts, frozenset[ServiceKey]]":
         return {}, frozenset()
     verdicts = {}
     services = set()
-    for pool in status["virtual_servers"]:
-        services.add(_service(pool))
-        for server in pool["real_servers"]:
-            verdicts[pool["name"], _endpoint(server["address"])] = Health(server["health"])
+    try:
+        for pool in status["virtual_servers"]:
+            services.add(_service(pool))
+            for server in pool["real_servers"]:
+                verdicts[pool["name"], _endpoint(server["address"])] = Health(server["health"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        complain(
+            "planned from the kernel's rows alone: "
+            f"what answers at {url} is no healthlb director that this version understands."
+        )
+        return {}, frozenset()
     return verdicts, frozenset(services)
 
 

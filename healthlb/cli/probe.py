@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from healthlb.daemon.single import ProbeResult
     from healthlb.model.config import Config, Probe, RealServer
 
-NAME = "probe"
-HELP = "probe one real server once and show everything that was seen"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""

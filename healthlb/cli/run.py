@@ -2,11 +2,10 @@
 
 import argparse
 import os
+import sys
+from typing import TextIO
 
 from healthlb.cli.words import UsageError, add_file, complain, load
-
-NAME = "run"
-HELP = "probe the real servers and keep the IPVS table true, until stopped"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     hold_signals()
     loader, config = load(arguments.config)
-    logs = Logs(arguments.log, journal=arguments.log == "text" and "JOURNAL_STREAM" in os.environ)
+    logs = Logs(arguments.log, sys.stderr, journal=_is_journal(sys.stderr))
     try:
         table = MemoryTable() if arguments.dry_run else KernelTable()
     except TableUnavailableError as error:
@@ -44,3 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         logs.stop()
         table.close()
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Tell whether a stream goes to the journal: the variable is inherited by children that write elsewhere.
+
+    systemd.exec(5), JOURNAL_STREAM: the device and inode numbers, with a colon between.
+    """
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

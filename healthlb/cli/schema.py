@@ -5,9 +5,6 @@ import json
 
 from healthlb.cli.words import say
 
-NAME = "schema"
-HELP = "print the JSON Schema of the configuration file"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""

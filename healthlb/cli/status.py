@@ -11,10 +11,7 @@ from typing import Any, TextIO
 
 from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object, url_of
 from healthlb.cli.status_view import view
-from healthlb.cli.words import load
-
-NAME = "status"
-HELP = "show the virtual servers, their real servers, and why each is as it is"
+from healthlb.cli.words import complain, load, write
 
 PATH = "/api/v1/status"
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
@@ -32,23 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status; return 0, or 1 when the director can't be reached, or 2 for a wrong URL."""
-    url = arguments.url or (_url_of_file(arguments.config) if arguments.config else DEFAULT_URL)
+    url = arguments.url or (_url_of_file(arguments.config) if arguments.config is not None else DEFAULT_URL)
     try:
         if arguments.watch is None:
             _print(_shown(url, arguments.json, sys.stdout))
         else:
             _watch(url, arguments.json, arguments.watch, sys.stdout, time.sleep)
     except WrongUrlError as error:
-        sys.stderr.write(f"healthlb status: {error}\n")
+        complain(f"status: {error}")
         return 2
     except UnreachableError as error:
-        sys.stderr.write(f"healthlb status: {error}\n")
+        complain(f"status: {error}")
         return 1
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
-        # The reader, `head` say, has what it wanted; Python's own flush at exit must not complain of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0  # the reader, `head` say, has what it wanted
     return 0
 
 
@@ -87,12 +83,14 @@ def _watch(url: str, as_json: bool, period: float, stream: TextIO, pause: Callab
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    write(text, flush=True)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.1 <= seconds <= 3600:
         raise argparse.ArgumentTypeError("give a number of seconds from 0.1 to 3600")
     return seconds

@@ -4,9 +4,6 @@ import argparse
 
 from healthlb.cli.words import add_file, load, say
 
-NAME = "validate"
-HELP = "check a configuration file and list every fault in it"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""

@@ -88,10 +88,16 @@ class Logs:
     def _write(self) -> None:
         told = 0
         while (record := self._queue.get()) is not None:
-            self._line(self._formatter.format(record))
+            self._line(self._formatted(record))
             if self.dropped_total > told and self._queue.empty():
                 told = self.dropped_total
                 self._line(f"{told} log lines dropped so far: they were not read in time")
+
+    def _formatted(self, record: logging.LogRecord) -> str:
+        try:
+            return self._formatter.format(record)
+        except Exception as error:  # noqa: BLE001  a library's bad line must not end all logging
+            return f"a log line of {record.name} cannot be formatted: {type(error).__name__}: {error}: {record.msg!r}"
 
     def _line(self, line: str) -> None:
         try:

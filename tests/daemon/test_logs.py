@@ -161,3 +161,21 @@ def test_a_reader_that_has_gone_is_no_fault() -> None:
     journal.record(Warned("unheard"))
     writer.stop()
     assert writer.dropped_total == 1
+
+
+def test_a_line_that_cannot_be_formatted_is_told_and_the_next_is_written() -> None:
+    stream = io.StringIO()
+    writing = logs.Logs("text", stream)
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    writing.start()
+    try:
+        logging.getLogger("library").error("%d probes", "many")
+        logging.getLogger("healthlb").error("still there")
+    finally:
+        writing.stop()
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+    first, second = stream.getvalue().splitlines()
+    assert "library" in first
+    assert "%d probes" in first
+    assert second.endswith("still there")
