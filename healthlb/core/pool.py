@@ -29,7 +29,12 @@ def pool_state(configured: Iterable[int], kernel: Iterable[int], met: bool) -> P
     `up`: every server with a weight has its weight. `down`: nothing takes traffic. `degraded`: all between, and any
     pool below its quorum. A server configured with weight 0 is meant to be idle and degrades nothing.
     """
-    pairs = list(zip(configured, kernel, strict=True))
-    if not any(weight for _, weight in pairs):
+    live = lacking = False
+    for wanted, weight in zip(configured, kernel, strict=True):
+        if weight:
+            live = True
+        elif wanted:
+            lacking = True
+    if not live:
         return "down"
-    return "up" if met and all(weight for wanted, weight in pairs if wanted) else "degraded"
+    return "up" if met and not lacking else "degraded"

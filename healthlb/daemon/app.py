@@ -40,6 +40,10 @@ MUTE = 30.0
 """Seconds by which probes may be overdue before the watchdog is no longer fed."""
 SWITCH = 0.001
 """Seconds after which a working thread lets the loop have the interpreter."""
+COLLECT = (700, 10, 10_000)
+"""When the collector runs (`gc.set_threshold`): young objects as ever, all of them hardly at all. A look at all that a
+director of 10,000 servers has made since its start holds the loop for 50 ms and finds next to nothing, as what is
+replaced here is freed by reference count."""
 HELD = (signal.SIGHUP, signal.SIGUSR1)
 """Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
@@ -187,6 +191,7 @@ class Director:
         self._reload.loaded_at, self._reload.refused = time.time(), None
         self.view.forget()
         journal.record(ConfigReloaded(config.sha256, found))
+        gc.collect(1)
         gc.freeze()
         return ReloadOutcome(True, "The new configuration is in force.", found)
 
@@ -265,6 +270,7 @@ def _probe_limit() -> int:
 async def serve(loader: Loader, config: Config, table: Table, *, kernel: bool) -> int:
     """Run a director in this loop; raise StartError or TableUnavailableError where it cannot start."""
     sys.setswitchinterval(SWITCH)
+    gc.set_threshold(*COLLECT)
     return await Director(loader, table, ServiceManager(), kernel=kernel).run(config)
 
 

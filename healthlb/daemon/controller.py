@@ -12,12 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from checks import ProbeResult
-from healthlb.core.pool import live_weight, pool_state, quorum_met
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.failing import FailingOperations, backoff
 from healthlb.daemon.fault import describe
 from healthlb.daemon.pools import Pools, Sink
-from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
+from healthlb.daemon.reconcile import Job, Outcome, Worth, reconcile, withdraw
 from healthlb.daemon.records import Pool, ProbeRecord
 from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
@@ -211,7 +210,7 @@ class Controller:
         work = []
         for name in self.pools.by_name if read else self._taken:
             pool = self.pools.by_name[name]
-            work.append((pool.server, tuple([member.standing for member in pool.members])))
+            work.append((pool.server, tuple([member.standing for member in pool.members]), pool.quorum_met))
             await breath()
         director = self.config.director if self.config is not None else None
         return Job(
@@ -267,10 +266,10 @@ class Controller:
         for operation in self._failing.settle(outcome.failures, job.held, touched):
             self._sink(OperationRecovered(operation))
         breath = Breath()
-        for server, _ in job.pools:
+        for server, _, _ in job.pools:
             pool = self.pools.by_name[server.name]
             pool.wanted = outcome.wanted[server.service.key]
-            self._measure(pool)
+            self._value(pool, outcome.worth[server.service.key])
             await breath()
 
     def _seen(self, reading: TableReading, foreign: tuple[ServiceKey, ...], now: float) -> None:
@@ -295,22 +294,13 @@ class Controller:
                 self._sink(TableChanged(operation))
             await breath()
 
-    def _measure(self, pool: Pool) -> None:
-        row = self.known.services.get(pool.server.service.key) if self.known is not None else None
-        rows = row.destinations if row is not None else {}
-        pool.live_weight = live_weight(rows.values())
-        met = quorum_met(pool.quorum_met, pool.live_weight, pool.server.quorum)
-        if met is not pool.quorum_met:
-            event = QuorumRegained if met else QuorumLost
-            self._sink(event(pool.server.name, pool.live_weight))
-        pool.quorum_met = met
-        weights = [
-            rows[member.server.address].weight if member.server.address in rows else 0 for member in pool.members
-        ]
-        state = pool_state([member.server.weight for member in pool.members], weights, met)
-        if state != pool.state:
-            self._sink(VirtualServerChanged(pool.server.name, pool.state, state, pool.live_weight))
-        pool.state = state
+    def _value(self, pool: Pool, worth: Worth) -> None:
+        if worth.quorum_met is not pool.quorum_met:
+            event = QuorumRegained if worth.quorum_met else QuorumLost
+            self._sink(event(pool.server.name, worth.live_weight))
+        if worth.state != pool.state:
+            self._sink(VirtualServerChanged(pool.server.name, pool.state, worth.state, worth.live_weight))
+        pool.live_weight, pool.quorum_met, pool.state = worth.live_weight, worth.quorum_met, worth.state
 
     @staticmethod
     def _now() -> float:

@@ -3,15 +3,17 @@
 Everything that goes in and comes out is immutable, so that the loop and the worker share nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from healthlb.core.desired import Standing, desired_row
 from healthlb.core.plan import applied, plan, scope, service_of
+from healthlb.core.pool import live_weight, pool_state, quorum_met
 from healthlb.linux.table import Table
 from healthlb.model.config import VirtualServer
 from healthlb.model.counters import TableReading
 from healthlb.model.operations import AddService, Operation, OperationFailure
+from healthlb.model.snapshot import PoolState
 from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
 
 
@@ -19,12 +21,13 @@ from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
 class Job:
     """What one pass is to do.
 
-    `known` is the table as it is believed to be; `read` asks for a fresh look first. `ours` are the services of the
+    Each pool comes with its servers' standings and with whether its quorum was met so far. `known` is the table as it
+    is believed to be; `read` asks for a fresh look first. `ours` are the services of the
     configuration, `former` those of an earlier one that are still to be deleted. `held` operations failed lately and
     wait for their retry.
     """
 
-    pools: tuple[tuple[VirtualServer, tuple[Standing, ...]], ...]
+    pools: tuple[tuple[VirtualServer, tuple[Standing, ...], bool], ...]
     known: IpvsTable | None
     read: bool
     ours: frozenset[ServiceKey]
@@ -35,8 +38,20 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Worth:
+    """What a pool is worth by its rows; reckoned off the loop, which ten thousand servers would hold too long."""
+
+    live_weight: int
+    quorum_met: bool
+    state: PoolState
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one pass did: the reading if there was one, the table as it is now, and what was done and refused."""
+    """What one pass did: the reading if there was one, the table as it is now, and what was done and refused.
+
+    `worth` is that of the job's pools, by their service.
+    """
 
     reading: TableReading | None
     table: IpvsTable
@@ -45,6 +60,7 @@ class Outcome:
     drift: frozenset[Operation]
     failures: tuple[OperationFailure, ...]
     foreign: tuple[ServiceKey, ...]
+    worth: dict[ServiceKey, Worth] = field(default_factory=dict)
 
 
 def reconcile(table: Table, job: Job) -> Outcome:
@@ -83,12 +99,23 @@ def _attempt(table: Table, job: Job) -> Outcome:
         done = tuple(each for each in operations if each not in refused and service_of(each) not in lost)
     else:
         done = tuple(operations)
-    return Outcome(reading, applied(actual, done), wanted, done, drift, tuple(failures), foreign)
+    table_now = applied(actual, done)
+    worth = {pool.service.key: _worth(pool, met, table_now) for pool, _, met in job.pools}
+    return Outcome(reading, table_now, wanted, done, drift, tuple(failures), foreign, worth)
+
+
+def _worth(server: VirtualServer, met: bool, table: IpvsTable) -> Worth:
+    row = table.services.get(server.service.key)
+    rows = row.destinations if row is not None else {}
+    live = live_weight(rows.values())
+    met = quorum_met(met, live, server.quorum)
+    weights = (rows[each.address].weight if each.address in rows else 0 for each in server.real_servers)
+    return Worth(live, met, pool_state((each.weight for each in server.real_servers), weights, met))
 
 
 def _wanted(job: Job, actual: IpvsTable) -> dict[ServiceKey, ServiceRow]:
     wanted = {}
-    for server, standings in job.pools:
+    for server, standings, _ in job.pools:
         present = actual.services.get(server.service.key)
         wanted[server.service.key] = desired_row(server, standings, present.destinations if present else {})
     return wanted

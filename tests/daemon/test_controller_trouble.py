@@ -3,11 +3,14 @@
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 
+from healthlb.daemon import reconcile
 from healthlb.model.events import DriftRepaired, OperationFailed, TableLost
 from healthlb.model.operations import AddDestination, AddService, DeleteService, Operation
+from healthlb.model.snapshot import PoolState
 from healthlb.model.table import Service, Timeouts
 from tests.daemon.rig import FAIL, OTHER, PASS, VIP, WEB1, WEB2, WEB3, Rig, config, run, shop, web
 
@@ -234,3 +237,23 @@ def test_a_service_that_moves_between_virtual_servers_in_one_reload_keeps_its_ro
         assert (rig.table.weights(VIP), rig.table.weights(OTHER)) == ({WEB1: 1}, {WEB3: 1})
 
     run(story)
+
+
+def test_a_pool_is_valued_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+    valued = reconcile.pool_state
+
+    def watched(*arguments: Any) -> PoolState:
+        threads.add(threading.get_ident())
+        return valued(*arguments)
+
+    monkeypatch.setattr(reconcile, "pool_state", watched)
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        assert rig.controller.pools.by_name["shop"].state == "degraded"
+
+    run(story)
+    assert threads
+    assert threading.get_ident() not in threads
