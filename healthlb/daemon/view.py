@@ -1,5 +1,6 @@
 """Makes the exported view out of the controller's state, in short stretches."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,16 +56,19 @@ class View:
         self._reload = reload
         self._warnings = warnings
         self._started_at = time.time()
+        self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
+        self._made_at = 0.0
 
     async def snapshot(self, max_age: float) -> Snapshot:
         """Return a snapshot whose counters are at most `max_age` seconds old, where the table answers in time."""
         await self._controller.refresh(max_age)
-        latest = self._latest
-        if latest is not None and time.time() - latest.taken_at < min(max_age, LEAST_AGE):
-            return latest
-        self._latest = await self.build()
-        return self._latest
+        async with self._building:
+            # By a clock that is never set: a wall clock put back would show the same snapshot until it has caught up.
+            if self._latest is None or time.monotonic() - self._made_at >= min(max_age, LEAST_AGE):
+                self._latest = await self.build()
+                self._made_at = time.monotonic()
+            return self._latest
 
     def forget(self) -> None:
         """Make the next snapshot anew: whoever changed something is shown the change."""
