@@ -3,6 +3,7 @@
 Everything that goes in and comes out is immutable, so that the loop and the worker share nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from healthlb.core.pool import live_weight, pool_state, quorum_met
 from healthlb.linux.table import Table
 from healthlb.model.config import VirtualServer
 from healthlb.model.counters import TableReading
-from healthlb.model.operations import AddService, Operation, OperationFailure
+from healthlb.model.operations import AddService, DeleteDestination, Operation, OperationFailure
 from healthlb.model.snapshot import PoolState
 from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
 
@@ -91,17 +92,45 @@ def _attempt(table: Table, job: Job) -> Outcome:
     drift: frozenset[Operation] = frozenset()
     if reading is not None and job.known is not None and operations:
         drift = frozenset(plan(here, scope(job.known, touched))) & frozenset(operations)
-    operations = _without_held(operations, job.held)
-    failures = _root_causes(table.apply(operations)) if operations else []
-    refused = {failure.operation for failure in failures}
-    if refused:
-        lost = {service_of(each) for each in refused if isinstance(each, AddService)}
-        done = tuple(each for each in operations if each not in refused and service_of(each) not in lost)
-    else:
-        done = tuple(operations)
+    done, failures = _carry_out(table, actual, operations, job.held)
     table_now = applied(actual, done)
     worth = {pool.service.key: _worth(pool, met, table_now) for pool, _, met in job.pools}
-    return Outcome(reading, table_now, wanted, done, drift, tuple(failures), foreign, worth)
+    return Outcome(reading, table_now, wanted, done, drift, failures, foreign, worth)
+
+
+def _carry_out(
+    table: Table, actual: IpvsTable, planned: Sequence[Operation], held: frozenset[Operation]
+) -> tuple[tuple[Operation, ...], tuple[OperationFailure, ...]]:
+    """Carry out what is not held back; return what was done and what was refused.
+
+    Rows leave last, and only from pools that live without them or where nothing was refused or held: a server whose
+    successor the kernel does not take stays until it does.
+    """
+    operations = _without_held(planned, held)
+    leaving = [each for each in operations if isinstance(each, DeleteDestination)]
+    done, failures = _apply(table, [each for each in operations if not isinstance(each, DeleteDestination)])
+    if leaving and (failures or len(operations) < len(planned)):
+        short = {service_of(failure.operation) for failure in failures}
+        short |= {service_of(each) for each in planned if each in held}
+        after = applied(actual, [*done, *leaving])
+        emptied = {key for key, row in after.services.items() if key in short and not _lives(row)}
+        leaving = [each for each in leaving if each.key not in emptied]
+    left, stuck = _apply(table, leaving)
+    return done + left, failures + stuck
+
+
+def _apply(table: Table, operations: Sequence[Operation]) -> tuple[tuple[Operation, ...], tuple[OperationFailure, ...]]:
+    failures = _root_causes(table.apply(operations)) if operations else []
+    if not failures:
+        return tuple(operations), ()
+    refused = {failure.operation for failure in failures}
+    lost = {service_of(each) for each in refused if isinstance(each, AddService)}
+    done = tuple(each for each in operations if each not in refused and service_of(each) not in lost)
+    return done, tuple(failures)
+
+
+def _lives(row: ServiceRow) -> bool:
+    return any(each.weight for each in row.destinations.values())
 
 
 def _worth(server: VirtualServer, met: bool, table: IpvsTable) -> Worth:
@@ -121,7 +150,7 @@ def _wanted(job: Job, actual: IpvsTable) -> dict[ServiceKey, ServiceRow]:
     return wanted
 
 
-def _without_held(operations: list[Operation], held: frozenset[Operation]) -> list[Operation]:
+def _without_held(operations: Sequence[Operation], held: frozenset[Operation]) -> Sequence[Operation]:
     """Leave out what waits for its retry, and all that needs a service which waits."""
     if not held:
         return operations
@@ -143,10 +172,8 @@ def withdraw(table: Table, ours: frozenset[ServiceKey], mode: Literal["drain", "
     here = scope(reading.table, ours)
     wanted = {key: _emptied(row) for key, row in here.services.items()} if mode == "drain" else {}
     operations = plan(here, IpvsTable(wanted))
-    failures = table.apply(operations)
-    refused = {failure.operation for failure in failures}
-    done = tuple(each for each in operations if each not in refused)
-    return Outcome(reading, applied(here, done), wanted, done, frozenset(), tuple(failures), ())
+    done, failures = _apply(table, operations)
+    return Outcome(reading, applied(here, done), wanted, done, frozenset(), failures, ())
 
 
 def _emptied(row: ServiceRow) -> ServiceRow:

@@ -306,6 +306,42 @@ def test_replacing_every_server_of_a_pool_leaves_no_moment_without_one() -> None
     run(story)
 
 
+def test_a_server_whose_successor_the_kernel_refuses_stays_until_it_is_taken() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)))
+        await rig.result(WEB1, PASS)
+        rig.table.refuse = lambda operation: isinstance(operation, AddDestination)
+        await rig.adopt(shop(web(WEB2)))
+        await rig.result(WEB2, PASS)
+        assert rig.table.weights() == {WEB1: 1}
+        assert not rig.controller.in_sync
+        await rig.controller.make_pass()
+        rig.controller._look = True
+        await rig.controller.make_pass()
+        assert rig.table.weights() == {WEB1: 1}
+        await rig.look()
+        assert rig.table.weights() == {WEB1: 1}
+        rig.table.refuse = lambda _: False
+        await rig.look()
+        assert rig.table.weights() == {WEB2: 1}
+        assert rig.controller.in_sync
+
+    run(story)
+
+
+def test_a_refusal_in_one_place_keeps_no_failed_server_in_a_pool_that_has_others() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, on_failure="remove"), web(WEB2)))
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        rig.table.refuse = lambda operation: isinstance(operation, AddDestination)
+        await rig.adopt(shop(web(WEB1, on_failure="remove"), web(WEB2), web(WEB3, initial="trust")))
+        await rig.result(WEB1, FAIL)
+        assert rig.table.weights() == {WEB2: 1}
+
+    run(story)
+
+
 def test_a_changed_check_leaves_the_row_alone_until_its_first_verdict() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(web(WEB1)))
