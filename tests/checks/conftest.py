@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import resource
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import pytest
 
 from checks import Check, ProbeResult, Target, Verdict
-from checks.engine import Engine
+from checks.engine import Engine, carrier
 from checks.engine.dialogue import Dialogue
 
 Play = Callable[..., Verdict]
@@ -100,3 +101,16 @@ def run() -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
 
     yield scenario
     gc.collect()  # an unclosed socket becomes a warning here, and so a failure of the test that left it
+
+
+@pytest.fixture
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine's late wake be no reason to void what the test is not about."""
+    monkeypatch.setattr(carrier, "LATE_SECONDS", 3600.0)
+
+
+@pytest.fixture
+def many_descriptors() -> None:
+    """Lift the soft limit, which is 1024 in most shells, as far as it goes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

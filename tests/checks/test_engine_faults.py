@@ -1,0 +1,225 @@
+"""What the engine does when a check, a receiver or the director itself is at fault."""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checks import Check, Conversation, ProbeResult, Step, Target
+from checks.engine import Engine
+from checks.http import Http
+from checks.tcp import Tcp
+from tests.checks.servers import (
+    Run,
+    Scripted,
+    closed_port,
+    polite,
+    raising_at_once,
+    serving,
+    silent,
+)
+
+
+def raising_inside(target: Target) -> Conversation:
+    yield Step(at_least=0)
+    raise LookupError("no such thing")
+
+
+def raising_in_the_reply(target: Target) -> Conversation:
+    yield Step(b"\r\n\r\n")
+    raise LookupError("no such thing")
+
+
+@pytest.mark.parametrize("talk", [raising_at_once, raising_inside, raising_in_the_reply])
+def test_a_check_that_raises_is_a_failed_result_and_a_report_and_others_go_on(
+    run: Run, talk: Callable[[Target], Conversation]
+) -> None:
+    async def scenario(bench: Any) -> None:
+        async with serving(polite) as target:
+            results = await asyncio.gather(bench.probe(Scripted(talk), target), bench.probe(Http(), target))
+        assert [result.passed for result in results] == [False, True]
+        assert results[0].reason == "fault in the check itself: LookupError: no such thing"
+        assert len(bench.faults) == 1
+        assert bench.faults[0].startswith(
+            f"check scripted of 127.0.0.1:{target.port} raised LookupError: no such thing"
+        )
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("never_late")
+def test_a_check_that_refuses_to_be_left_is_reported(run: Run) -> None:
+    def clinging(target: Target) -> Conversation:
+        while True:
+            try:
+                yield Step()
+            except GeneratorExit:
+                yield Step()
+
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            result = await bench.probe(Scripted(clinging), target, 0.1)
+        assert result.reason == "timed out after 100ms waiting for the reply"
+        assert "RuntimeError" in bench.faults[0]
+
+    run(scenario)
+
+
+def test_a_receiver_that_raises_is_reported_and_others_get_their_results(run: Run) -> None:
+    async def scenario(bench: Any) -> None:
+        def refuse(result: ProbeResult) -> None:
+            raise LookupError("not mine")
+
+        with closed_port() as target:
+            for _ in range(3):
+                bench.start(Tcp(), target, 20, refuse)
+            assert (await bench.probe(Tcp(), target)).reason == "connection refused"
+        assert len(bench.faults) == 3
+        assert bench.faults[0].startswith("the receiver of a probe's result raised LookupError: not mine")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("on_fault", [None, lambda _: 1 / 0])
+def test_a_fault_that_nobody_takes_reaches_the_loops_handler(on_fault: Callable[[str], None] | None) -> None:
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        heard: list[str] = []
+        loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
+        engine = Engine(loop, on_fault)
+        done: asyncio.Future[ProbeResult] = loop.create_future()
+        engine.start(Scripted(raising_at_once), Target("127.0.0.1", 9), loop.time() + 20, done.set_result)
+        await done
+        engine.close()
+        return heard
+
+    (sentence,) = asyncio.run(main())
+    assert "LookupError: no such thing" in sentence
+
+
+LOCAL = [
+    (errno.EMFILE, "not sent: no file descriptors left (limit "),
+    (errno.ENFILE, "not sent: no file descriptors left on this machine"),
+    (errno.ENOBUFS, "not sent: the kernel has no memory for another socket"),
+    (errno.ENOMEM, "not sent: the kernel has no memory for another socket"),
+    (errno.EADDRNOTAVAIL, "not sent: no local port or address left"),
+    (errno.EAGAIN, "not sent: resource temporarily unavailable"),
+    (errno.EPERM, "not sent: the director's own firewall refused it"),
+    (errno.EINVAL, "not sent: invalid argument"),
+]
+
+
+class FailingSocket(socket.SocketType):
+    """A socket whose connect fails at once."""
+
+    number = 0
+
+    def connect_ex(self, _address: Any) -> int:
+        return self.number
+
+
+@pytest.mark.parametrize(("number", "reason"), LOCAL)
+def test_what_the_director_cannot_do_is_no_word_about_the_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    monkeypatch.setattr(FailingSocket, "number", number)
+    monkeypatch.setattr(socket, "SocketType", FailingSocket)
+
+    async def scenario(bench: Any) -> None:
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
+        assert (result.passed, result.sent) == (False, False)
+        assert result.reason.startswith(reason)
+        assert bench.faults == []
+
+    run(scenario)
+
+
+def test_a_full_epoll_is_no_word_about_the_server(run: Run) -> None:
+    class FullEpoll:
+        def __init__(self, epoll: Any) -> None:
+            self.epoll = epoll
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.epoll, name)
+
+        def register(self, *_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario(bench: Any) -> None:
+        bench.engine._epoll = FullEpoll(bench.engine._epoll)
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
+        assert not result.sent
+        assert result.reason.endswith("(sysctl fs.epoll.max_user_watches)")
+        assert bench.engine.in_flight == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(errno.ENETUNREACH, "network unreachable"), (errno.EHOSTUNREACH, "no route to host")]
+)
+def test_a_missing_route_is_word_about_the_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    monkeypatch.setattr(FailingSocket, "number", number)
+    monkeypatch.setattr(socket, "SocketType", FailingSocket)
+
+    async def scenario(bench: Any) -> None:
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
+        assert (result.passed, result.sent, result.reason) == (False, True, reason)
+
+    run(scenario)
+
+
+def test_without_descriptors_a_probe_is_not_sent_and_the_next_one_is(run: Run) -> None:
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            probe = os.dup(0)
+            os.close(probe)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
+            try:
+                starved = await bench.probe(Tcp(), target)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert (starved.sent, starved.reason) == (False, f"not sent: no file descriptors left (limit {probe})")
+            assert (await bench.probe(Tcp(), target)).passed
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("address", ["shop.example", "", "300.1.1.1", "fe80::1%no-such-interface"])
+def test_a_target_that_is_no_address_is_never_looked_up(run: Run, address: str) -> None:
+    async def scenario(bench: Any) -> None:
+        result = await bench.probe(Tcp(), Target(address, 80))
+        assert not result.sent
+        assert result.reason.startswith("not sent: ")
+
+    run(scenario)
+
+
+def test_a_connection_to_itself_is_a_refused_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class BoundToItsTarget(socket.SocketType):
+        def connect_ex(self, address: Any) -> int:
+            self.bind(address)
+            return super().connect_ex(address)
+
+    async def scenario(bench: Any) -> None:
+        with closed_port() as target:
+            pass
+        monkeypatch.setattr(bench.engine, "_first_ephemeral_port", 1024)
+        monkeypatch.setattr(socket, "SocketType", BoundToItsTarget)
+        result = await bench.probe(Tcp(), target)
+        assert (result.passed, result.reason) == (False, "connection refused")
+
+    run(scenario)
+
+
+def test_a_check_is_what_the_contract_says() -> None:
+    checks: list[Check] = [Tcp(), Http(), Scripted(raising_inside)]
+    assert [check.type for check in checks] == ["tcp", "http", "scripted"]
