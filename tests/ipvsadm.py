@@ -48,7 +48,8 @@ def _service_line(service: Service) -> str:
         words.append("-o")
     names = FLAG_NAMES.get(service.scheduler, {flag: flag for flag in ("flag-1", "flag-2", "flag-3")})
     flags = [names[flag] for flag in sorted(service.scheduler_flags) if flag in names]
-    if flags:
+    if service.scheduler_flags:
+        # Where flag-3 of sh or mh is alone, the option is printed without a word.
         words += ["-b", ",".join(flags)]
     return " ".join(words)
 
