@@ -38,8 +38,9 @@ MOST_PROBES = 8_000
 """Probes under way at most, whatever the descriptors allow."""
 MUTE = 30.0
 """Seconds by which probes may be overdue before the watchdog is no longer fed."""
-SWITCH = 0.001
-"""Seconds after which a working thread lets the loop have the interpreter."""
+SWITCH = 0.0001
+"""Seconds after which a working thread lets the loop have the interpreter. The loop asks for it after every system call
+of a probe, half a dozen times: at Python's own 5 ms a few probes would hold it as long as a reload takes."""
 COLLECT = (700, 10, 10_000)
 """When the collector runs (`gc.set_threshold`): young objects as ever, all of them hardly at all. A look at all that a
 director of 10,000 servers has made since its start holds the loop for 50 ms and finds next to nothing, as what is

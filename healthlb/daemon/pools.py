@@ -112,7 +112,9 @@ class Pools:
         known: dict[Endpoint, Member] = {}
         if before is not None:
             pool.state, pool.quorum_met, pool.live_weight = before.state, before.quorum_met, before.live_weight
-            known = {member.server.address: member for member in before.members}
+            for member in before.members:
+                known[member.server.address] = member
+                await breath()
         for real_server in server.real_servers:
             pool.members.append(self._member(pool, real_server, known.get(real_server.address)))
             await breath()
