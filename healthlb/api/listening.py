@@ -97,7 +97,8 @@ def _unix_remedy(error: OSError | ValueError, path: Path) -> str:
         return "a socket path has at most 107 bytes and no zero byte; choose a shorter path"
     match error.errno:
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"no permission to make it in {path.parent}; run as a user that may, or choose another directory"
+            where = f"no permission to make it in {path.parent}"
+            return f"{where}; run as a user that may, choose another directory, or write api.admin: none"
         case errno.EADDRINUSE:
             return "another program made it at the same moment; is a director running already"
         case errno.ENOTDIR | errno.EEXIST:
