@@ -21,7 +21,8 @@ RUN = 64
 TOP = re.compile(r"\n(?=[^ \n#-])")
 HEADER = re.compile(r"virtual_servers:[ ]*(?:#[^\n]*)?(?=\n)")
 FIRST = re.compile(r"\n( *)(?=[^ \n#])")
-OTHER_BREAKS = "\r\x85\u2028\u2029"
+UNCLEAR = "\r\x85\u2028\u2029\ufeff"
+"""Line breaks of YAML other than ours, and the mark that libyaml drops where a text, and so a block, begins."""
 TABBED = re.compile(r"\n *\t")
 
 
@@ -113,7 +114,7 @@ def digest_of(text: str) -> bytes:
 
 def split(text: str, source: Source) -> list[tuple[Scalar, Node]]:
     """Return the file's sections; `virtual_servers` as Blocks where it can be split. Raise Doubt."""
-    if any(character in text for character in OTHER_BREAKS) or ("\t" in text and TABBED.search("\n" + text)):
+    if any(character in text for character in UNCLEAR) or ("\t" in text and TABBED.search("\n" + text)):
         raise Doubt
     starts = [match.end() for match in TOP.finditer(text)]
     if text[:1] not in {"", " ", "\n", "#", "-"}:

@@ -185,6 +185,13 @@ def outcome(loader: Loader) -> Config | str:
         return str(error)
 
 
+def test_a_byte_order_mark_within_a_file_is_refused_split_or_whole(file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write(HEAD + server("a", 1) + "\ufeffdirector: {name: lb1}\n")
+    split, whole = both_ways(file.path, monkeypatch)
+    assert split == whole
+    assert "healthlb.yaml:9:2: an entry that is indented differently" in str(whole)
+
+
 TEXT = (
     "# head\n---\ninclude: []\n"
     + HEAD
@@ -223,6 +230,7 @@ SCRAPS = [
     "    scheduler: bad\n",
     "\r\n",
     "\u2028",
+    "\ufeff",
 ]
 EDIT = st.tuples(st.integers(0, len(LINES)), st.integers(0, 4), st.lists(st.sampled_from(SCRAPS), max_size=3))
 
