@@ -330,7 +330,9 @@ class _Reply:
             try:
                 self._decoder = decoder(self._codings)
             except UnknownCodingError as error:
-                self._decide(False, f"the body cannot be judged: its coding '{error}' is not known here")
+                # The server's word, which may be long or steer a terminal.
+                coding = _shorten(str(error)).encode("ascii", "backslashreplace").decode()
+                self._decide(False, f"the body cannot be judged: its coding '{coding}' is not known here")
 
     def on_body(self, data: bytes) -> None:
         """Decode a piece of the body, up to the limit."""

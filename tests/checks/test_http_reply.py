@@ -305,3 +305,13 @@ def test_101_passes_where_it_is_wanted(play: Play) -> None:
     check: Any = Http(status=((101, 101),), headers=(("Connection", "Upgrade"), ("Upgrade", "websocket")))
     reply = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x00"
     assert play(check, [reply]) == Verdict(True, "101 Switching Protocols")
+
+
+@pytest.mark.parametrize(
+    ("coding", "shown"), [(b"x" * 60000, "x" * 37 + "..."), (b"\x9b31mred", r"\x9b31mred")], ids=["long", "control"]
+)
+def test_a_coding_with_a_name_of_the_servers_making_leaves_the_reason_short_and_harmless(
+    play: Play, coding: bytes, shown: str
+) -> None:
+    verdict = play(Http(expect="ok"), [OK + b"Content-Encoding: " + coding + b"\r\n\r\nok"])
+    assert verdict.reason == f"the body cannot be judged: its coding '{shown}' is not known here"
