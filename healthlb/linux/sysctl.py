@@ -4,6 +4,7 @@ Their meaning: Linux Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst.
 They belong to the network namespace that the process is in.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from healthlb.model.config import Config, RealServer, VirtualServer
 
 PROC_SYS = Path("/proc/sys")
+SWITCHED_ON = re.compile(r"-?[1-9][0-9]*", re.ASCII)
+"""What reads as on: every setting here is "0 - disabled, not 0 - enabled"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def _fault(setting: Setting, root: Path) -> str | None:
         return f"{setting.name} is missing (is its module loaded?), so {setting.without}"
     except OSError as problem:
         return f"{setting.name} cannot be read ({problem.strerror}): {mend} if it is not {setting.value}"
-    if value == setting.value:
+    if value == setting.value or (setting.value == "1" and SWITCHED_ON.fullmatch(value)):
         return None
     return f"{setting.name} is {value}, so {setting.without}: {mend}"
 

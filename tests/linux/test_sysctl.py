@@ -114,3 +114,11 @@ def test_what_cannot_be_written_is_told(root: Path) -> None:
             "so connections to a removed real server hang instead of being reset"
         )
     ]
+
+
+def test_any_number_but_zero_switches_a_setting_on(root: Path) -> None:
+    settings = needed(config(Method("nat")))
+    (root / FORWARD).write_text("2\n")
+    assert check(settings, root) == []
+    assert put(settings, root) == []
+    assert (root / FORWARD).read_text() == "2\n"
