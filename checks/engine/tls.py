@@ -45,36 +45,46 @@ class Contexts:
 
 
 class _Shared:
-    __slots__ = ("_context", "_looked", "_settings", "_stamps")
+    __slots__ = ("_context", "_fault", "_looked", "_settings", "_stamps")
 
     def __init__(self, settings: Tls) -> None:
         self._settings = settings
         self._context: ssl.SSLContext | None = None
+        self._fault = ""
         self._stamps: tuple[object, ...] = ()
         self._looked = float("-inf")
 
     def get(self, now: float) -> ssl.SSLContext:
-        if self._context is not None and now - self._looked < LOOK_AGAIN_SECONDS:
+        recent = now - self._looked < LOOK_AGAIN_SECONDS
+        if self._context is not None and recent:
             return self._context
         stamps = tuple(
             _stamp(name, path)
             for name in ("ca_file", "certificate_file", "key_file")
             if (path := getattr(self._settings, name)) is not None
         )
+        if self._context is None and recent and self._fault and stamps == self._stamps:
+            # Trying costs tens of milliseconds, of the loop's, and every probe of every server would try.
+            raise UnusableError(self._fault)
         if self._context is None or stamps != self._stamps:
             self._context = None
-            self._context = make_context(self._settings)
             self._stamps = stamps
+            self._looked = now
+            try:
+                self._context = make_context(self._settings)
+            except UnusableError as error:
+                self._fault = str(error)
+                raise
         self._looked = now
         return self._context
 
 
-def _stamp(name: str, path: str) -> tuple[int, int, int]:
+def _stamp(name: str, path: str) -> tuple[int, int, int, int]:
     try:
         status = os.stat(path)  # noqa: PTH116  a probe's start pays for no Path
     except OSError as error:
         raise UnusableError(f"{name} {path}: {(error.strerror or str(error)).lower()}") from error
-    return status.st_mtime_ns, status.st_ino, status.st_size
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
 
 
 def make_context(settings: Tls) -> ssl.SSLContext:

@@ -380,6 +380,33 @@ def test_contexts_are_shared_whatever_the_server_name_and_kept_until_a_file_chan
     assert contexts.get(plain, 5.1) is not second
 
 
+def test_a_file_that_cannot_be_used_is_not_tried_by_every_probe(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Tls] = []
+
+    def remember(settings: Tls) -> ssl.SSLContext:
+        tried.append(settings)
+        return make_context(settings)
+
+    monkeypatch.setattr("checks.engine.tls.make_context", remember)
+    path = tmp_path / "client.pem"
+    path.write_text("half a file")
+    contexts = Contexts()
+    settings = Tls(ca_file=authority.ca_file, certificate_file=str(path))
+    for now in (0.0, 0.1, 0.9):
+        with pytest.raises(UnusableError, match="is no PEM certificate"):
+            contexts.get(settings, now)
+    assert len(tried) == 1
+    with pytest.raises(UnusableError):
+        contexts.get(settings, 2.0)
+    assert len(tried) == 2
+    path.chmod(0o600)
+    with pytest.raises(UnusableError):
+        contexts.get(settings, 2.1)
+    assert len(tried) == 3
+
+
 def test_contexts_of_settings_that_are_gone_are_forgotten(authority: Authority) -> None:
     contexts = Contexts()
     kept, gone = Tls(ca_file=authority.ca_file), Tls(verify=False)
