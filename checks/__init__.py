@@ -9,7 +9,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from checks.options import Boolean, ListOf, Text, option
+from checks.options import Boolean, ListOf, Matching, option
+
+FILE = Matching(r"[^\x00]+", "a path")
+SERVER_NAME = Matching(r"[^\x00-\x20\x7f]{1,253}", "a host name of at most 253 characters")
+PROTOCOL = Matching(r"[!-~]{1,255}", "a protocol's name such as http/1.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,11 @@ class Tls:
     """How a conversation is wrapped in TLS; without `server_name`, no SNI (RFC 6066) and the address is verified."""
 
     verify: bool = option(Boolean(), "Whether the certificate must be valid, trusted and the server's own.", True)
-    ca_file: str | None = option(Text(), "PEM file of trusted authorities; default: the system's.", None)
-    certificate_file: str | None = option(Text(), "PEM file of the client certificate to present.", None)
-    key_file: str | None = option(Text(), "PEM file of its key; default: in certificate_file.", None)
-    server_name: str | None = option(Text(), "Name to ask for and to verify; default: the address.", None)
-    alpn: tuple[str, ...] = option(ListOf(Text(), single=True), "Protocols to offer; one must be agreed to.", ())
+    ca_file: str | None = option(FILE, "PEM file of trusted authorities; default: the system's.", None)
+    certificate_file: str | None = option(FILE, "PEM file of the client certificate to present.", None)
+    key_file: str | None = option(FILE, "PEM file of its key; default: in certificate_file.", None)
+    server_name: str | None = option(SERVER_NAME, "Name to ask for and to verify; default: the address.", None)
+    alpn: tuple[str, ...] = option(ListOf(PROTOCOL, single=True), "Protocols to offer; one must be agreed to.", ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Contexts:
         """Return the context; settings that differ in nothing but the server name share one. Raise UnusableError."""
         shared = self._by_settings.get(settings)
         if shared is None:
+            if settings.server_name is not None:
+                ascii_name(settings.server_name)
             nameless = replace(settings, server_name=None)
             shared = self._by_settings[settings] = self._shared.setdefault(nameless, _Shared(nameless))
         return shared.get(now)
@@ -84,6 +86,8 @@ def _stamp(name: str, path: str) -> tuple[int, int, int, int]:
         status = os.stat(path)  # noqa: PTH116  a probe's start pays for no Path
     except OSError as error:
         raise UnusableError(f"{name} {path}: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:
+        raise UnusableError(f"{name} {path!r}: {error}") from error
     return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
 
 
@@ -94,7 +98,10 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE
     if settings.alpn:
-        context.set_alpn_protocols(list(settings.alpn))
+        try:
+            context.set_alpn_protocols(list(settings.alpn))
+        except (ssl.SSLError, UnicodeError) as error:
+            raise UnusableError("alpn: a protocol's name is 1 to 255 ASCII characters (RFC 7301)") from error
     if settings.ca_file is not None:
         try:
             context.load_verify_locations(cafile=settings.ca_file)
@@ -118,6 +125,20 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
+def ascii_name(name: str) -> str:
+    """Return a host name as a handshake carries it: in ASCII, without a dot at its end (RFC 6066 section 3).
+
+    Raise UnusableError.
+    """
+    try:
+        encoded = name.encode("idna").decode("ascii").removesuffix(".")
+    except UnicodeError as error:
+        raise UnusableError(f"server_name {name} is not a host name") from error
+    if not encoded or encoded.startswith(".") or len(encoded) > 253 or "\0" in encoded:
+        raise UnusableError(f"server_name {name!r} is not a host name")
+    return encoded
+
+
 class TlsStream:
     """One client connection's TLS. `ended` is set once the peer has closed its side. Raise UnusableError for a name."""
 
@@ -129,8 +150,8 @@ class TlsStream:
         self._outgoing = ssl.MemoryBIO()
         self.ended = False
         try:
-            self._name = (settings.server_name or address.partition("%")[0]).encode("idna").decode("ascii")
-            name = self._name if settings.server_name else None
+            name = None if settings.server_name is None else ascii_name(settings.server_name)
+            self._name = name or address.partition("%")[0]
             self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         except ValueError as error:
             raise UnusableError(f"server_name {settings.server_name} is not a host name") from error

@@ -520,6 +520,38 @@ def test_a_name_in_another_script_is_asked_for_in_its_ascii_form(run: Run, autho
     assert (result.passed, result.reason, asked) == (True, "200 OK", ["xn--bcher-kva.example"])
 
 
+def test_a_dot_at_the_names_end_is_not_sent_to_the_server(run: Run, authority: Authority) -> None:
+    asked: list[str | None] = []
+    context = authority.server("web.example")
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    result = one_probe(run, context, Https(host="web.example.", tls=Tls(ca_file=authority.ca_file)))
+    assert (result.passed, result.reason, asked) == (True, "200 OK", ["web.example"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Tls(verify=False, alpn=("h\xe9",)),
+        Tls(verify=False, alpn=("x" * 256,)),
+        Tls(ca_file="/a\0b"),
+        Tls(verify=False, server_name="a\0b"),
+        Tls(verify=False, server_name="."),
+        Tls(verify=False, server_name=".a"),
+        Tls(verify=False, server_name="a." * 130),
+        Tls(verify=False, server_name="x" * 64),
+    ],
+    ids=["alpn", "long alpn", "path", "nul", "dot", "dot first", "long name", "long label"],
+)
+def test_what_no_handshake_could_carry_is_told_before_any_probe(run: Run, settings: Tls) -> None:
+    async def scenario(bench: Any) -> None:
+        assert bench.engine.prepare(settings)
+        result = await bench.probe(Tcp(tls=settings), Target("127.0.0.1", 9))
+        assert (result.passed, result.sent) == (False, False)
+        assert bench.faults == []
+
+    run(scenario)
+
+
 def test_a_fault_without_words_of_its_own_keeps_openssls() -> None:
     assert tls_broken(ssl.SSLError(1, "x")) == "TLS error: unknown error"
     odd = ssl.SSLCertVerificationError()

@@ -534,3 +534,17 @@ def test_a_fault_in_a_virtual_server_hides_none_of_its_pool_nor_of_its_neighbour
         "healthlb.yaml:13:20 virtual_servers.twin.real_servers[0]",
         "healthlb.yaml:13:52 virtual_servers.twin.real_servers[2]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("ca_file", r'"/a\0b"', r"expected a path, found '/a\x00b'"),
+        ("server_name", '"a b"', "expected a host name of at most 253 characters, found 'a b'"),
+        ("alpn", "h\xe9", r"expected a protocol's name such as http/1.1, found 'h\xe9'"),
+    ],
+)
+def test_what_no_handshake_could_carry_is_told_with_its_place(file: Any, key: str, value: str, sentence: str) -> None:
+    [fault] = file.faults(f"{SHOP}    check: {{type: tcp, tls: {{{key}: {value}}}}}\n")
+    assert fault.endswith(sentence)
+    assert fault.startswith("healthlb.yaml:5:")
