@@ -37,8 +37,8 @@ UNSENT = ProbeResult(False, "no file descriptors left", 0.0, sent=False)
 class Table(MemoryTable):
     """A table that can refuse and go away at the test's word, and that counts how often it is read."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **kernel: Any) -> None:
+        super().__init__(**kernel)
         self.refuse: Callable[[Operation], bool] = lambda _: False
         self.gone = False
         self.reads = 0

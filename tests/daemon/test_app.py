@@ -47,9 +47,9 @@ class Loader:
 class House:
     """A director that serves in a task."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, table: Table) -> None:
         self.loader = Loader()
-        self.table = Table()
+        self.table = table
         self.api = api
         self.director = Director(self.loader, self.table, ServiceManager({}), kernel=False)  # type: ignore[arg-type]
         self.serving: asyncio.Task[int] | None = None
@@ -75,9 +75,10 @@ async def until(true: Callable[[], Any]) -> None:
     raise AssertionError("it never came")
 
 
-def play(folder: Path, story: Callable[[House], Coroutine[Any, Any, None]]) -> House:
+def play(folder: Path, story: Callable[[House], Coroutine[Any, Any, None]], **kernel: Any) -> House:
     async def whole() -> House:
-        house = House(Api(Listener(path=str(folder / "api.sock")), Listener(path=str(folder / "admin.sock"))))
+        api = Api(Listener(path=str(folder / "api.sock")), Listener(path=str(folder / "admin.sock")))
+        house = House(api, Table(**kernel))
         house.put(shop(SERVER))
         try:
             await story(house)
@@ -182,6 +183,35 @@ def test_a_start_that_fails_leaves_no_door_open_and_the_table_untouched(tmp_path
         assert not (tmp_path / "api.sock").exists()
 
     play(tmp_path, story)
+
+
+def test_a_scheduler_that_the_kernel_lacks_ends_the_start_with_its_module_and_an_untouched_table(
+    tmp_path: Path,
+) -> None:
+    async def story(house: House) -> None:
+        with pytest.raises(
+            StartError, match=r"^virtual_servers\.shop: the kernel has no scheduler 'rr' \(module ip_vs_rr\)$"
+        ):
+            await house.director.run(house.loader.config)
+        assert house.table.steps == []
+        assert not (tmp_path / "api.sock").exists()
+
+    play(tmp_path, story, schedulers={"wlc"})
+
+
+def test_a_scheduler_that_the_kernel_lacks_refuses_the_reload_and_what_was_in_force_stays(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.begin()
+        before, steps = house.director.controller.config, list(house.table.steps)
+        pool = shop(SERVER)
+        house.put(replace(pool, service=replace(pool.service, scheduler="mh")))
+        outcome = await house.director.reload()
+        assert not outcome.accepted
+        assert outcome.message == "virtual_servers.shop: the kernel has no scheduler 'mh' (module ip_vs_mh)"
+        assert house.director.controller.config is before
+        assert house.table.steps == steps
+
+    play(tmp_path, story, schedulers={"rr"})
 
 
 def test_a_callback_that_raises_is_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
