@@ -1,6 +1,12 @@
 """What a reload changes, in the words of the file."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from healthlb.model.config import Config, VirtualServer
+
+MOST_NAMED = 10
+"""Real servers of one pool that are named one by one; of more, the number tells more than the names."""
 
 
 def changes(before: Config, after: Config) -> tuple[str, ...]:
@@ -25,7 +31,14 @@ def _pool_change(before: VirtualServer, after: VirtualServer) -> str:
         return f"now {after.service.key}"
     old = {server.address: server for server in before.real_servers}
     new = {server.address: server for server in after.real_servers}
-    parts = [f"real server {address} removed" for address in old if address not in new]
-    parts += [f"real server {address} added" for address in new if address not in old]
-    parts += [f"real server {address} changed" for address, server in new.items() if old.get(address, server) != server]
-    return ", ".join(parts) or "settings changed"
+    parts = ["settings changed"] if replace(before, real_servers=()) != replace(after, real_servers=()) else []
+    parts += _named("removed", [str(address) for address in old if address not in new])
+    parts += _named("added", [str(address) for address in new if address not in old])
+    parts += _named("changed", [str(each.address) for each in new.values() if old.get(each.address, each) != each])
+    return ", ".join(parts) or "real servers in another order"
+
+
+def _named(what: str, addresses: Sequence[str]) -> list[str]:
+    if len(addresses) > MOST_NAMED:
+        return [f"{len(addresses)} real servers {what}"]
+    return [f"real server {address} {what}" for address in addresses]
