@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from healthlb.cli import client
-from healthlb.cli.words import add_file, complain, load, say
+from healthlb.cli.words import UsageError, add_file, complain, load, say
 
 if TYPE_CHECKING:
     from healthlb.core.rehearsal import Verdicts
@@ -20,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the operations; 0 none, 2 some, 1 where the table cannot be read."""
-    from healthlb.core.rehearsal import rehearse  # noqa: PLC0415  the other verbs need neither
+    """Print the operations; 0 none, 2 some, 1 where the table cannot be read. Raise UsageError as a reload refuses."""
+    from healthlb.core.rehearsal import rehearse  # noqa: PLC0415  the other verbs need none of them
+    from healthlb.daemon.preflight import unsupported  # noqa: PLC0415
     from healthlb.linux.ipvs import KernelTable  # noqa: PLC0415
     from healthlb.linux.table import TableUnavailableError  # noqa: PLC0415
 
@@ -31,11 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
         table = KernelTable()
         try:
             actual = table.read().table
+            refused = unsupported(table, config, {})
         finally:
             table.close()
     except TableUnavailableError as error:
         complain(str(error))
         return 1
+    if refused:
+        raise UsageError(f"a reload would be refused: {refused}")
     rehearsal = rehearse(config, actual, verdicts, former)
     operations = [str(operation) for operation in rehearsal.operations]
     if arguments.json:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from healthlb.cli.main import VERBS, main
+from healthlb.linux.memory import MemoryTable
 
 PATIENCE = 30.0
 
@@ -135,6 +136,20 @@ def test_a_bad_file_lists_every_fault_with_its_place(tmp_path: Path) -> None:
     assert f"{path}:2:" in ended.stderr
     assert "address" in ended.stderr
     assert "scheduler" in ended.stderr
+
+
+def test_a_plan_that_the_kernel_cannot_hold_is_status_2_as_a_reload_would_be_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("healthlb.linux.ipvs.KernelTable", lambda: MemoryTable(schedulers={"wlc"}))
+    assert main(["plan", "-c", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1] == (
+        "healthlb: a reload would be refused: "
+        "virtual_servers.shop: the kernel has no scheduler 'rr' (module ip_vs_rr); "
+        "virtual_servers.idle: the kernel has no scheduler 'rr' (module ip_vs_rr)"
+    )
 
 
 def test_the_schema_is_json() -> None:
