@@ -295,12 +295,17 @@ class Controller:
             await breath()
 
     def _value(self, pool: Pool, worth: Worth) -> None:
+        if pool.valued:
+            self._tell_of_worth(pool, worth)
+        pool.live_weight, pool.quorum_met, pool.state = worth.live_weight, worth.quorum_met, worth.state
+        pool.valued = True
+
+    def _tell_of_worth(self, pool: Pool, worth: Worth) -> None:
         if worth.quorum_met is not pool.quorum_met:
             event = QuorumRegained if worth.quorum_met else QuorumLost
             self._sink(event(pool.server.name, worth.live_weight))
         if worth.state != pool.state:
             self._sink(VirtualServerChanged(pool.server.name, pool.state, worth.state, worth.live_weight))
-        pool.live_weight, pool.quorum_met, pool.state = worth.live_weight, worth.quorum_met, worth.state
 
     @staticmethod
     def _now() -> float:

@@ -112,6 +112,7 @@ class Pools:
         known: dict[Endpoint, Member] = {}
         if before is not None:
             pool.state, pool.quorum_met, pool.live_weight = before.state, before.quorum_met, before.live_weight
+            pool.valued = before.valued
             for member in before.members:
                 known[member.server.address] = member
                 await breath()

@@ -50,11 +50,15 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Pool:
-    """A virtual server at run time. `wanted` is the row that the latest pass wanted in the table."""
+    """A virtual server at run time. `wanted` is the row that the latest pass wanted in the table.
+
+    Until a pass has `valued` it, its state, quorum and live weight say nothing.
+    """
 
     server: VirtualServer
     members: list[Member] = field(default_factory=list)
     state: PoolState = "down"
     quorum_met: bool = False
     live_weight: int = 0
+    valued: bool = False
     wanted: ServiceRow | None = None

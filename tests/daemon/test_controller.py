@@ -92,6 +92,20 @@ def test_rows_that_are_right_at_start_are_adopted_without_a_touch() -> None:
     assert run(story).told(DriftRepaired) == []
 
 
+def test_a_pool_that_is_found_serving_at_start_has_not_changed() -> None:
+    async def story(rig: Rig) -> None:
+        rig.table.apply([AddService(Service(VIP, "rr")), AddDestination(VIP, Destination(WEB1, NAT, 1))])
+        await rig.adopt(shop())
+        assert rig.events == []
+        await rig.result(WEB1, FAIL)
+        (lost,) = rig.told(QuorumLost)
+        (down,) = rig.told(VirtualServerChanged)
+        assert lost == QuorumLost("shop", 0)
+        assert down == VirtualServerChanged("shop", "degraded", "down", 0)
+
+    run(story)
+
+
 def test_the_next_probe_comes_sooner_while_the_verdict_turns_and_later_while_down() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop())
