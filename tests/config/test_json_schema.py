@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(schema, list):
         for value in schema:
             yield from objects(value)
+
+
+def test_the_full_example_shows_every_option() -> None:
+    text = (CONFIGS / "full.yaml").read_text()
+    names = {name for found in objects(SCHEMA) for name in found["properties"]}
+    assert sorted(name for name in names if not re.search(rf"(?<![\w-]){name}:", text)) == []
 
 
 def test_every_option_has_a_description_and_no_mapping_takes_unknown_keys() -> None:
