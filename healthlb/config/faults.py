@@ -1,10 +1,13 @@
 """What is wrong with a file, and where: every fault at once, in the file's order."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 KEPT = 1000
 LISTED = 100
+LONGEST = 1000
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Faults:
 
     def add(self, source: Source, line: int, column: int, keys: Keys, message: str) -> None:
         """Add a fault at a place (line and column from 0); the same one again, through an alias, counts once."""
-        fault = Fault(source.path, line + 1, column + 1, str(keys), message)
+        fault = Fault(source.path, line + 1, column + 1, _one_line(str(keys)), _one_line(message))
         if self.full and fault not in self._found:
             self.more += 1
         else:
@@ -104,9 +107,15 @@ class Faults:
 
     def add_file(self, source: Source, message: str) -> None:
         """Add a fault of a file as a whole."""
-        self._found[Fault(source.path, 0, 0, "", message)] = source.order
+        self._found[Fault(source.path, 0, 0, "", _one_line(message))] = source.order
 
     def error(self) -> ConfigError:
         """Return the exception that tells them all."""
         in_order = sorted(self._found.items(), key=lambda item: (item[1], item[0].line, item[0].column, item[0].key))
         return ConfigError((fault for fault, _ in in_order), self.more)
+
+
+def _one_line(text: str) -> str:
+    """Return what quotes the file in a form that keeps a fault to one line, not too long, and steers no terminal."""
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

@@ -164,7 +164,7 @@ class Listen:
             return None
         if isinstance(value, str) and value.startswith("unix:"):
             path = value.removeprefix("unix:")
-            if not path.startswith("/") or len(path.encode()) > 107:
+            if not path.startswith("/") or "\0" in path or len(path.encode()) > 107:
                 raise ValueError(f"{name_of(value)} is no UNIX socket: unix:/path of at most 107 bytes (unix(7))")
             return Listener(path=path)
         if isinstance(value, str) and value.partition(":")[0] == "localhost":
@@ -184,7 +184,7 @@ class FilePath:
 
     def parse(self, value: Any) -> str:
         """Take a path."""
-        if not isinstance(value, str) or not value.startswith("/"):
+        if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
             raise ValueError(f"expected an absolute path such as /etc/healthlb/token, found {name_of(value)}")
         return value
 

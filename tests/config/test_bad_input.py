@@ -548,3 +548,39 @@ def test_what_no_handshake_could_carry_is_told_with_its_place(file: Any, key: st
     [fault] = file.faults(f"{SHOP}    check: {{type: tcp, tls: {{{key}: {value}}}}}\n")
     assert fault.endswith(sentence)
     assert fault.startswith("healthlb.yaml:5:")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (SHOP + '    check: "\\e[31m\\n"\n', r"there is no check named '\x1b[31m\n' under checks"),
+        (SHOP + '    "\\e[31mx": 1\n', r"shop.\x1b[31mx: unknown key"),
+        (SHOP.replace("192.0.2.11", '"\\x9b1"'), r"'\x9b1' is no IPv4 or IPv6 address"),
+        ("? >\n  shop\n: 1\n" + SHOP, r"shop\n: unknown key"),
+    ],
+    ids=["value", "key", "C1", "folded key"],
+)
+def test_a_fault_is_one_line_that_steers_no_terminal(file: Any, text: str, shown: str) -> None:
+    [fault] = file.faults(text)
+    assert shown in fault
+    assert fault.isprintable()
+
+
+def test_a_fault_is_no_longer_than_a_screen(file: Any) -> None:
+    [fault] = file.faults(f"director: {{resync: {'9' * 100_000}s}}\n{SHOP}")
+    assert len(fault) < 1100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'api: {token_file: "/a\\0b"}\n',
+        'api: {listen: "unix:/a\\0b"}\n',
+        'director: {state_dir: "/a\\0b"}\n',
+        "director: {resync: \u0663s}\n",
+    ],
+    ids=["token_file", "listen", "state_dir", "digits of another script"],
+)
+def test_what_no_system_call_takes_is_refused(file: Any, text: str) -> None:
+    [fault] = file.faults(text + SHOP)
+    assert fault.startswith("healthlb.yaml:1:")
