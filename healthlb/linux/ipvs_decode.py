@@ -163,10 +163,12 @@ def decode_destination(values: Values) -> Destination:
     """Return the destination of its service's family and the values of DESTINATION_SHAPE."""
     service_family, address, port, forwarding, weight, upper, lower, family, tunnel, tunnel_port, flags = values
     kind = METHOD_NAMES.get(forwarding & nr.FWD_MASK)
-    if kind is None or tunnel not in TUNNEL_NAMES or flags not in CHECKSUM_NAMES:
-        raise MalformedError(f"forwarding method {forwarding}, tunnel {tunnel} with flags {flags} is unknown")
+    if kind is None:
+        raise MalformedError(f"forwarding method {forwarding} is unknown")
     method = Method(kind)
-    if kind == "tunnel":
+    # The kernel keeps any type and any flags, whatever it makes of them. Such a row must not hide all the others, and
+    # as a tunnel of no kind it is like none that is configured, so that one of ours is put right.
+    if kind == "tunnel" and tunnel in TUNNEL_NAMES and flags in CHECKSUM_NAMES:
         method = Method(kind, Tunnel(TUNNEL_NAMES[tunnel], from_network_order(tunnel_port), CHECKSUM_NAMES[flags]))
     return Destination(_endpoint(family or service_family, address, port), method, weight, upper, lower)
 

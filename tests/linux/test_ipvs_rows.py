@@ -1,6 +1,7 @@
 """Rows on their way to netlink and back, without a kernel between."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from healthlb.linux.ipvs_encode import encode
 from healthlb.linux.netlink import MalformedError
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.operations import AddDestination, AddService, SetTimeouts
-from healthlb.model.table import Destination, Service, ServiceKey, Timeouts
+from healthlb.model.table import Destination, Method, Service, ServiceKey, Timeouts, Tunnel
 from tests.table_contract import KEY, SERVER, SERVICE, destinations_of, keys, services
 
 AF_INET = 2
@@ -105,6 +106,20 @@ def test_a_destination_of_an_old_kernel_is_of_its_service_s_family_and_ipip() ->
     values = [(1, bytes([192, 0, 2, 1]) + bytes(12)), (2, (80).to_bytes(2, "big"))]
     values += [(kind, struct.pack("=I", number)) for kind, number in ((3, 0), (4, 1), (5, 0), (6, 0))]
     message = dumped(struct.pack("=HH", 4, 2), *(attribute(*each) for each in values), counts(0, 0, 0))
+    assert Decoder().destination(memoryview(message), AF_INET)[0] == SERVER
+
+
+@pytest.mark.parametrize(("attribute_type", "header", "value"), [(13, 5, 3), (15, 6, 3)], ids=["type", "flags"])
+def test_a_tunnel_of_a_kind_without_a_name_hides_no_other_row(attribute_type: int, header: int, value: int) -> None:
+    message = destination_message(KEY, replace(SERVER, method=Method("tunnel", Tunnel("gue", 6080, "csum"))))
+    message[message.rindex(struct.pack("=HH", header, attribute_type)) + 4] = value
+    destination = Decoder().destination(memoryview(message), AF_INET)[0]
+    assert destination == replace(SERVER, method=Method("tunnel"))
+
+
+def test_tunnel_flags_of_what_is_no_tunnel_are_passed_over() -> None:
+    message = destination_message(KEY, SERVER)
+    message[message.rindex(struct.pack("=HH", 6, 15)) + 4] = 3
     assert Decoder().destination(memoryview(message), AF_INET)[0] == SERVER
 
 
