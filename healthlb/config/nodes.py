@@ -4,6 +4,7 @@ PyYAML's own composer is not used: it recurses (a deep file ends in a crash), ex
 one long call into C, which would hold the interpreter's lock while probes wait. Here each event is one short call.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -219,6 +220,7 @@ def _events(parser: Any) -> Iterator[Any]:
         yield parser.get_event()
 
 
+BRACKETED_ADDRESS = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]")
 BRACKETED = "an IPv6 address in brackets needs quotes: '[2001:db8::1]:443'"
 SENTENCES = (
     ("mapping values are not allowed", "a ': ' that begins a mapping where none can be; put the text in quotes"),
@@ -252,12 +254,17 @@ def explain(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> t
         if character == "\t":
             return line, column, "a tab; YAML is indented with spaces"
         return line, column, f"text cannot begin with {character}; put it in quotes"
-    if "[" in near and near[column - 1 : column + 1] == "]:":
+    if ("[" in near and near[column - 1 : column + 1] == "]:") or _in_bracketed_address(near, column):
         return line, column, BRACKETED
     for words, sentence in SENTENCES:
         if words in problem:
             return line, column, sentence
     return line, column, f"not YAML: {problem}"
+
+
+def _in_bracketed_address(near: str, column: int) -> bool:
+    """Whether YAML gave up within an address such as [::1], which it takes for a list."""
+    return any(match.start() <= column <= match.end() for match in BRACKETED_ADDRESS.finditer(near))
 
 
 def _line(text: str, line: int) -> str:

@@ -31,6 +31,8 @@ def either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         ("a: @x\n", "1:4", "text cannot begin with @; put it in quotes"),
         ("a: `x`\n", "1:4", "text cannot begin with `; put it in quotes"),
         ("a: [2001:db8::1]:443\n", "1:17", "an IPv6 address in brackets needs quotes: '[2001:db8::1]:443'"),
+        ("a: [::1]:80\n", "1:5", "an IPv6 address in brackets needs quotes: '[2001:db8::1]:443'"),
+        ("a: [::]\n", "1:5", "an IPv6 address in brackets needs quotes: '[2001:db8::1]:443'"),
         ("a:\n- [2001:db8::1]:443\n", "2:16", "an IPv6 address in brackets needs quotes: '[2001:db8::1]:443'"),
         ("a: 1\n---\nb: 2\n", "2:1", "a second document begins here; the file is one document"),
         ("a: !!python/object:os.system {}\n", "1:4", "the tag tag:yaml.org,2002:python/object:os.system is not used"),
