@@ -19,15 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
+    from healthlb.daemon.signals import hold_signals  # noqa: PLC0415
+
+    hold_signals()  # what follows takes a second on a busy machine, and an early SIGHUP must not end it
     import asyncio  # noqa: PLC0415  the other verbs need no loop
 
-    from healthlb.daemon.app import StartError, hold_signals, serve  # noqa: PLC0415
+    from healthlb.daemon.app import StartError, serve  # noqa: PLC0415
     from healthlb.daemon.logs import Logs  # noqa: PLC0415
     from healthlb.linux.ipvs import KernelTable  # noqa: PLC0415
     from healthlb.linux.memory import MemoryTable  # noqa: PLC0415
     from healthlb.linux.table import TableUnavailableError  # noqa: PLC0415
 
-    hold_signals()
     loader, config = load(arguments.config)
     logs = Logs(arguments.log, sys.stderr, journal=_is_journal(sys.stderr))
     try:

@@ -26,6 +26,7 @@ from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
+from healthlb.daemon.signals import release_signals
 from healthlb.daemon.view import Reload, View
 from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
@@ -45,7 +46,6 @@ COLLECT = (700, 10, 10_000)
 """When the collector runs (`gc.set_threshold`): young objects as ever, all of them hardly at all. A look at all that a
 director of 10,000 servers has made since its start holds the loop for 50 ms and finds next to nothing, as what is
 replaced here is freed by reference count."""
-HELD = (signal.SIGHUP, signal.SIGUSR1)
 """Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
 
@@ -111,7 +111,7 @@ class Director:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.add_signal_handler(signal.SIGUSR1, lambda: self._begin(self._report()))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+        release_signals()
 
     async def run(self, config: Config) -> int:
         """Start and serve until told to stop; raise as `start` does, with nothing left open."""
@@ -273,11 +273,6 @@ async def serve(loader: Loader, config: Config, table: Table, *, kernel: bool) -
     sys.setswitchinterval(SWITCH)
     gc.set_threshold(*COLLECT)
     return await Director(loader, table, ServiceManager(), kernel=kernel).run(config)
-
-
-def hold_signals() -> None:
-    """Keep the signals that would end a process which does not handle them yet, until the director listens."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
 
 
 def _unhandled(context: Mapping[str, Any]) -> str:

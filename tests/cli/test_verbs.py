@@ -299,6 +299,17 @@ def test_an_interrupt_is_status_130_and_no_traceback(tmp_path: Path) -> None:
     assert (process.returncode, output, errors) == (130, "", "")
 
 
+def test_a_director_holds_early_signals_before_it_imports_what_takes_long() -> None:
+    story = (
+        "import signal, sys\nfrom healthlb.cli.main import main\n"
+        "heavy = {'asyncio', 'aiohttp', 'yaml', 'healthlb.config'}\n"
+        "signal.pthread_sigmask = lambda *_: sys.exit(64 + len(heavy & sys.modules.keys()))\n"
+        "sys.exit(main(['run', '--dry-run', '-c', 'absent.yaml']))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", story], capture_output=True, timeout=PATIENCE, check=False)
+    assert ended.returncode == 64
+
+
 def test_a_light_verb_imports_nothing_heavy() -> None:
     heavy = {"yaml", "aiohttp", "asyncio", "http.client", "ssl", "healthlb.config", "checks"}
     story = (

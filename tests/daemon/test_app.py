@@ -13,8 +13,9 @@ import pytest
 
 from checks.tcp import Tcp
 from healthlb.config import ConfigError
-from healthlb.daemon.app import Director, StartError, hold_signals
+from healthlb.daemon.app import Director, StartError
 from healthlb.daemon.service_manager import ServiceManager
+from healthlb.daemon.signals import hold_signals
 from healthlb.model.config import Api, Config, Listener, Probe
 from healthlb.model.endpoint import Endpoint
 from tests.daemon.rig import CHECK, OTHER, VIP, Table, config, shop, web
