@@ -28,6 +28,7 @@ virtual_servers:
     on_failure: remove
     real_servers: [{REMOTE}, {LOCAL}]
 """
+SECOND_CLIENT = "11.197.140.51"
 SERVICES = [f"-A -t {VIRTUAL_ADDRESS}:{VIRTUAL_PORT} -s rr", f"-A -t {VIRTUAL_ADDRESS}:81 -s rr"]
 REMOTE_ROWS = [f"-a -t {VIRTUAL_ADDRESS}:{port} -r {REMOTE} -m -w 1" for port in (VIRTUAL_PORT, 81)]
 LOCAL_ROWS = [f"-a -t {VIRTUAL_ADDRESS}:{port} -r {LOCAL} -m -w 1" for port in (VIRTUAL_PORT, 81)]
@@ -52,10 +53,11 @@ def test_a_director_killed_while_a_server_is_down_has_a_successor_that_never_put
         by_name = {one.ask(): one, two.ask(): two}
         # Sick, not gone: were it put up for a moment, the load would see its answers.
         classic.remote.status = 503
+        classic.client.ip(f"address add {SECOND_CLIENT}/24 dev eth0")
         director.until(*SERVICES, QUIESCED, *LOCAL_ROWS)
         with (
             Load(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as load,
-            Load(classic.client, VIRTUAL_ADDRESS, 81) as other,
+            Load(classic.client, VIRTUAL_ADDRESS, 81, source=SECOND_CLIENT) as other,
         ):
             director.kill()
             load.wait_for(10)

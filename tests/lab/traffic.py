@@ -221,12 +221,17 @@ class Load:
     """A client that asks again and again from a thread, over fresh connections, and counts. A context manager.
 
     ``answers`` counts by server's name; ``failures`` keeps each failed question's reason. Both stand still at exit.
+    Loads on two virtual servers that share a real server need a ``source`` each: NAT leaves the client's address and
+    port as they are, so one port used towards both is one connection at the real server.
     """
 
-    def __init__(self, machine: Machine, address: str, port: int, *, pause: float = 0.01) -> None:
+    def __init__(
+        self, machine: Machine, address: str, port: int, *, source: str | None = None, pause: float = 0.01
+    ) -> None:
         self.answers = Counter[str]()
         self.failures: list[str] = []
         self._target = (machine, address, port)
+        self._source = source
         self._pause = pause
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
@@ -253,6 +258,6 @@ class Load:
     def _ask(self) -> None:
         while not self._stop.wait(self._pause):
             try:
-                self.answers[ask(*self._target)] += 1
+                self.answers[ask(*self._target, source=self._source)] += 1
             except NoAnswerError as failure:
                 self.failures.append(str(failure))
