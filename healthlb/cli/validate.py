@@ -13,7 +13,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say that the file is good, or raise UsageError with its faults."""
     _, config = load(arguments.config)
-    servers = config.virtual_servers.values()
-    count = sum(len(server.real_servers) for server in servers)
-    say(f"{arguments.config}: good: {len(servers)} virtual servers, {count} real servers")
+    say(f"{arguments.config}: good: {config.summary()}")
     return 0

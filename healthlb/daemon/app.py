@@ -90,18 +90,18 @@ class Director:
         refused = await self._unfit(config, {})
         if refused:
             raise StartError(refused)
-        await self._look_around(config)
         await self.controller.adopt(config)
         self._reload.loaded_at = time.time()
         try:
             await self._doors.open(config.api)
         except ListenError as error:
             raise StartError(str(error)) from error
+        await self._look_around(config)
         await self.controller.make_pass()
         gc.collect()
         gc.freeze()
-        self._manager.ready(_summary(config))
-        LOG.info("%s, table %s", _summary(config), self._table.backend)
+        self._manager.ready(config.summary())
+        LOG.info("serving %s, table %s", config.summary(), self._table.backend)
 
     def obey(self) -> None:
         """Listen to signals from now on; those that `hold_signals` held are heard as well."""
@@ -169,7 +169,7 @@ class Director:
                 return await self._try_reload()
             finally:
                 before = self.controller.config
-                self._manager.ready(_summary(before) if before is not None else "")
+                self._manager.ready(before.summary() if before is not None else "")
 
     async def _try_reload(self) -> ReloadOutcome:
         before = self.controller.config
@@ -252,11 +252,6 @@ class Director:
 
     def _probe_removed(self, record: ProbeRecord) -> None:
         self.prober.remove(record)
-
-
-def _summary(config: Config) -> str:
-    servers = config.virtual_servers.values()
-    return f"{len(servers)} virtual servers, {sum(len(server.real_servers) for server in servers)} real servers"
 
 
 def _probe_limit() -> int:

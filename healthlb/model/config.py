@@ -109,3 +109,12 @@ class Config:
     virtual_servers: Mapping[str, VirtualServer]
     path: str = ""
     sha256: str = ""
+
+    def summary(self) -> str:
+        """Return how much there is, `1 virtual server, 2 real servers`."""
+        servers = sum(len(pool.real_servers) for pool in self.virtual_servers.values())
+        return f"{_counted(len(self.virtual_servers), 'virtual server')}, {_counted(servers, 'real server')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -99,6 +99,6 @@ def test_a_killed_director_leaves_traffic_alone_and_its_successor_touches_nothin
         assert lasting.ask() == name
     assert load.failures == []
     assert director.table() == wanted
-    after = director.logged().split("virtual servers, ")[-1]
+    after = director.logged().split("serving ")[-1]
     assert "table:" not in after
     assert "DOWN" not in after

@@ -72,7 +72,7 @@ def test_a_director_killed_while_a_server_is_down_has_a_successor_that_never_put
     assert load.failures == other.failures == []
     assert set(load.answers) == set(other.answers) == {LOCAL_NAME}
     director.until(*SERVICES, QUIESCED, *LOCAL_ROWS)
-    assert "table:" not in director.logged().split("virtual servers, ")[-1]
+    assert "table:" not in director.logged().split("serving ")[-1]
     classic.remote.status = 200
     director.until(*SERVICES, *REMOTE_ROWS, *LOCAL_ROWS)
     assert set(names(classic.client, VIRTUAL_ADDRESS, 81, 2)) == {REMOTE_NAME, LOCAL_NAME}

@@ -53,7 +53,7 @@ class Director:
         log = self.logged().removeprefix(before)
         if self._process.poll() is not None:
             raise DirectorEndedError(log)
-        return " virtual servers, " in log
+        return "serving " in log
 
     def tell(self, number: int) -> None:
         """Send a signal."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from healthlb.model.config import Listener
+from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import QuorumLost
 from healthlb.model.operations import (
@@ -15,6 +15,7 @@ from healthlb.model.operations import (
     SetTimeouts,
 )
 from healthlb.model.table import Destination, Method, Service, ServiceKey, Timeouts, Tunnel
+from tests.strategies import real_server
 
 KEY = ServiceKey.at("tcp", Endpoint("192.0.2.1", 80))
 SERVICE = Service(KEY, "rr")
@@ -51,6 +52,22 @@ def test_a_word_is_written_as_operators_write_it(word: object, text: str) -> Non
 def test_the_family_follows_from_the_address() -> None:
     assert Endpoint("192.0.2.1", 80).family == "inet"
     assert Endpoint("2001:db8::1", 80).family == "inet6"
+
+
+@pytest.mark.parametrize(
+    ("pools", "summary"),
+    [
+        ([], "0 virtual servers, 0 real servers"),
+        ([1], "1 virtual server, 1 real server"),
+        ([2, 1], "2 virtual servers, 3 real servers"),
+    ],
+)
+def test_a_configuration_is_summed_up_in_numbers(pools: list[int], summary: str) -> None:
+    servers = {
+        str(number): VirtualServer(str(number), SERVICE, Method("nat"), (real_server(ROW.address),) * size)
+        for number, size in enumerate(pools)
+    }
+    assert Config(Director("lb1"), Api(Listener(path="/run/x"), None), servers).summary() == summary
 
 
 def test_events_of_equal_content_are_equal() -> None:
