@@ -129,4 +129,4 @@ def test_without_the_setting_a_removed_servers_connections_hang_and_live_again_w
             hanging.ask()
         classic.remote.status = 200
         director.until_weights({REMOTE: 1, LOCAL: 1})
-        eventually(answer, REMOTE_NAME.__eq__)
+        eventually(answer, lambda name: name == REMOTE_NAME)
