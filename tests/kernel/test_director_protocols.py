@@ -119,7 +119,7 @@ def test_datagrams_stay_with_their_server_unless_each_is_sent_on_its_own(classic
     classic.remote.kill()
     director.until("-A -u 11.197.140.20:53 -s rr", rows[1])
     for source_port in (4001, 4002):
-        eventually(lambda port=source_port: answer(port), LOCAL_NAME.__eq__)
+        eventually(lambda port=source_port: answer(port), lambda name: name == LOCAL_NAME)
     classic.remote.start()
     director.until("-A -u 11.197.140.20:53 -s rr", *rows)
     director.reload(datagrams("true"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topology import Machine, end
-from traffic import Connection
+from traffic import Connection, NoAnswerError
 from waiting import eventually
 
 BOOT_PATIENCE = 60.0
@@ -46,7 +46,14 @@ class Director:
 
     def ready(self) -> None:
         """Wait until every server has its first verdict and the table is in sync."""
-        eventually(lambda: self.get("/readyz")[0], (200).__eq__, deadline=BOOT_PATIENCE)
+        eventually(self._readiness, (200).__eq__, deadline=BOOT_PATIENCE)
+
+    def _readiness(self) -> int:
+        """Return the status of /readyz, 0 where no answer came in time."""
+        try:
+            return self.get("/readyz")[0]
+        except NoAnswerError:
+            return 0
 
     def _came_up(self, before: str) -> bool:
         assert self._process is not None
