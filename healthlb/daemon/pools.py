@@ -14,7 +14,7 @@ from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import Event, ProbesUnsent, RealServerDown, RealServerUp
-from healthlb.model.health import CheckState, Health
+from healthlb.model.health import Health
 from healthlb.model.snapshot import LastProbe
 from healthlb.model.table import ServiceKey
 
@@ -164,7 +164,7 @@ class Pools:
         member.since = self._clock()
         self._unknown += (member.standing.health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
         if member.standing.health is not Health.UNKNOWN:
-            self._sink(verdict(member, record, record.state))
+            self._sink(verdict(member, record))
 
     def _sent(self, record: ProbeRecord) -> None:
         reason = self._unsent.pop(record, None)
@@ -185,11 +185,11 @@ class Pools:
             self._sink(ProbesUnsent(record.probe.check.name, str(record.probe.target), result.reason))
 
 
-def verdict(member: Member, record: ProbeRecord, state: CheckState) -> Event:
+def verdict(member: Member, record: ProbeRecord) -> Event:
     """Return the event of a member whose verdict turned because of a record's latest result."""
     event = RealServerUp if member.standing.health is Health.UP else RealServerDown
     reason = record.last.reason if record.last is not None else ""
-    return event(member.pool.server.name, member.server.name, member.check_of(record).name, reason, state.streak)
+    return event(member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.state.streak)
 
 
 async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:

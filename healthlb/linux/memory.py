@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from healthlb.core.plan import merge_timeouts
 from healthlb.linux.refusals import missing_engine, missing_scheduler, refusal
 from healthlb.model.counters import TableReading, Usage
 from healthlb.model.endpoint import Endpoint
@@ -84,10 +85,7 @@ class MemoryTable:
             case EditService(service):
                 return self._put_service(service, 0 if service.key in self._services else errno.ESRCH)
             case SetTimeouts(timeouts):
-                kept = self._timeouts
-                self._timeouts = Timeouts(
-                    timeouts.tcp or kept.tcp, timeouts.tcp_fin or kept.tcp_fin, timeouts.udp or kept.udp
-                )
+                self._timeouts = merge_timeouts(self._timeouts, timeouts)
                 return 0
             case DeleteService(key) | AddDestination(key) | EditDestination(key) | DeleteDestination(key):
                 if key not in self._services:
