@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import httptools
 
-from checks import Conversation, Step, Target, Tls, Verdict
+from checks import Check, Conversation, Step, Target, Tls, Verdict
 from checks.content import Decoder, UndecodableError, UnknownCodingError, decoder
-from checks.options import Integer, ListOf, Matching, Record, TableOf, Text, name_of, option
+from checks.options import Integer, ListOf, Matching, Record, Regex, TableOf, Text, name_of, option
 
 HEAD_LIMIT = 65536
 """The most bytes that interim replies, the status line and the headers may have together."""
@@ -56,25 +56,6 @@ class StatusRange:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
-    """A Python regular expression, parsed to its compiled pattern; `.` matches line ends only with `(?s)`.
-
-    Nothing bounds the time of a search: a pattern that backtracks without end holds up every other probe.
-    """
-
-    def parse(self, value: Any) -> re.Pattern[str]:
-        """Take text that compiles."""
-        try:
-            return re.compile(Text().parse(value))
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"expected a regular expression, found {name_of(value)}: {error}") from error
-
-    def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of what `parse` takes."""
-        return {"type": "string", "minLength": 1, "format": "regex"}
-
-
 METHOD = Matching(NAME_FORM, "a method such as GET or HEAD")
 PATH = Matching(
     r"(?:/|https?://)[!\"$-~]*|\*",
@@ -85,7 +66,7 @@ VALUE = Matching(VALUE_FORM, "a header's value: one line of Latin-1 text without
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
+class Http(Check):
     """Ask over HTTP/1.1 and judge the status and, if wanted, the body."""
 
     type: ClassVar[str] = "http"
@@ -108,11 +89,6 @@ class Http:
     body_limit: int = option(
         Integer(1, 1 << 24), "Bytes of body, decoded, that are read; the rest is neither read nor judged.", 65536
     )
-
-    @property
-    def tls(self) -> Tls | None:
-        """Plain TCP."""
-        return None
 
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""

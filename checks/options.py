@@ -154,6 +154,25 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Regex:
+    """A Python regular expression, parsed to its compiled pattern; `.` matches line ends only with `(?s)`.
+
+    Nothing bounds the time of a search: a pattern that backtracks without end holds up every other probe.
+    """
+
+    def parse(self, value: Any) -> re.Pattern[str]:
+        """Take text that compiles."""
+        try:
+            return re.compile(Text().parse(value))
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"expected a regular expression, found {name_of(value)}: {error}") from error
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "string", "minLength": 1, "format": "regex"}
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """A list of one kind, as a tuple; with `single`, one value alone stands for a list of one."""
 
@@ -183,9 +202,12 @@ class Either:
     kinds: tuple[Any, ...]
 
 
-def option(kind: Any, doc: str, default: Any = MISSING) -> Any:
-    """Declare a dataclass field as an option; without a default it must be given. `doc` is one sentence for users."""
-    return field(default=default, metadata={"kind": kind, "doc": doc})
+def option(kind: Any, doc: str, default: Any = MISSING, **known_as: str) -> Any:
+    """Declare a dataclass field as an option; without a default it must be given. `doc` is one sentence for users.
+
+    `known_as` is what the option is called elsewhere, by program: `keepalived="connect_port"`.
+    """
+    return field(default=default, metadata={"kind": kind, "doc": doc, "known_as": known_as})
 
 
 def name_of(value: Any) -> str:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from checks import Conversation, Step, Target, Tls, Verdict
+from checks import Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Record, option
 
 
 @dataclass(frozen=True, slots=True)
-class Tcp:
+class Tcp(Check):
     """Connect; the server is well if it accepts (and, with `tls`, if its handshake and certificate are right)."""
 
     type: ClassVar[str] = "tcp"

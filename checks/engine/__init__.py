@@ -1,5 +1,5 @@
 """Carries conversations over sockets: batched connects, TLS, one deadline for a whole probe."""
 
-from checks.engine.carrier import Engine
+from checks.engine.engine import Engine
 
 __all__ = ["Engine"]

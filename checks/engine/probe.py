@@ -1,14 +1,11 @@
 """What the engine knows of one probe under way."""
 
 import socket
-from collections.abc import Callable
 
-from checks import Check, ProbeResult, Target, Tls
+from checks import Check, Done, Target, Tls
 from checks.engine.dialogue import Dialogue
 from checks.engine.tls import TlsStream
 from checks.engine.words import Phase
-
-Done = Callable[[ProbeResult], None]
 
 
 class Probe:

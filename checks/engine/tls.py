@@ -12,14 +12,10 @@ import ssl
 from dataclasses import replace
 from typing import Any
 
-from checks import Tls
+from checks import Tls, UnusableError
 
 LOOK_AGAIN_SECONDS = 1.0
 """How long a context is used before its files' times are looked at again."""
-
-
-class UnusableError(Exception):
-    """These TLS settings cannot be used: a file is missing or is not what it should be. The sentence names it."""
 
 
 class Contexts:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 import pytest
 
 from checks import Check, ProbeResult, Target, Verdict
-from checks.engine import Engine, carrier
+from checks.engine import Engine, conversations
 from checks.engine.dialogue import Dialogue
 
 Play = Callable[..., Verdict]
@@ -52,6 +52,13 @@ class Bench:
     def hold_the_loop(self, seconds: float) -> None:
         """Let the time pass without serving anything."""
         self.loop.jumped += seconds
+
+    @property
+    def conversations(self) -> conversations.Conversations:
+        """The carrier of conversations."""
+        carrier = self.engine._carriers["stream"]
+        assert isinstance(carrier, conversations.Conversations)
+        return carrier
 
     @property
     def loop(self) -> HeldLoop:
@@ -106,7 +113,7 @@ def run() -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
 @pytest.fixture
 def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine's late wake be no reason to void what the test is not about."""
-    monkeypatch.setattr(carrier, "LATE_SECONDS", 3600.0)
+    monkeypatch.setattr(conversations, "LATE_SECONDS", 3600.0)
 
 
 @pytest.fixture

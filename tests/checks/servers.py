@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from checks import Conversation, Target, Tls
+from checks import Check, Conversation, Target, Tls
 
 Run = Callable[[Callable[[Any], Awaitable[None]]], None]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -106,7 +106,7 @@ async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 @dataclass(frozen=True, slots=True)
-class Scripted:
+class Scripted(Check):
     """A check whose conversation the test wrote."""
 
     talk: Callable[[Target], Conversation]

@@ -151,7 +151,7 @@ def test_a_full_epoll_is_no_word_about_the_server(run: Run) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     async def scenario(bench: Any) -> None:
-        bench.engine._epoll = FullEpoll(bench.engine._epoll)
+        bench.conversations._epoll = FullEpoll(bench.conversations._epoll)
         result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
         assert not result.sent
         assert result.reason.endswith("(sysctl fs.epoll.max_user_watches)")
@@ -212,7 +212,7 @@ def test_a_connection_to_itself_is_a_refused_one(run: Run, monkeypatch: pytest.M
     async def scenario(bench: Any) -> None:
         with closed_port() as target:
             pass
-        monkeypatch.setattr(bench.engine, "_first_ephemeral_port", 1024)
+        monkeypatch.setattr(bench.conversations, "_first_ephemeral_port", 1024)
         monkeypatch.setattr(socket, "SocketType", BoundToItsTarget)
         result = await bench.probe(Tcp(), target)
         assert (result.passed, result.reason) == (False, "connection refused")

@@ -158,7 +158,7 @@ def test_however_many_answers_wait_all_are_read_before_any_deadline_counts(run: 
             for _ in range(2500):
                 bench.start(Tcp(), target, 30, receive)
             bench.hold_the_loop(60)
-            bench.engine._on_timer()
+            bench.conversations._on_timer()
             await over.wait()
         assert reasons == {"connected": close_after or 2500}
 
@@ -221,6 +221,6 @@ def test_an_ended_probe_leaves_neither_a_connection_nor_a_deadline_behind(run: R
             async with asyncio.timeout(10):
                 while left(target.port):  # noqa: ASYNC110  the kernel tells nobody when a socket is gone
                     await asyncio.sleep(0.01)
-            assert bench.engine._deadlines.earliest() is None
+            assert bench.conversations._deadlines.earliest() is None
 
     run(scenario)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Check
-from checks.http import METHOD, Http, Https, Regex, StatusRange
-from checks.options import Boolean, Integer, ListOf, Matching, Record, TableOf, Text
+from checks.http import METHOD, Http, Https, StatusRange
+from checks.options import Boolean, Integer, ListOf, Matching, Record, Regex, TableOf, Text
 from checks.registry import types
 from checks.tcp import Tcp
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks import Target, Tls
-from checks.engine.tls import Contexts, TlsStream, UnusableError, make_context
+from checks import Target, Tls, UnusableError
+from checks.engine.tls import Contexts, TlsStream, make_context
 from checks.engine.words import tls_broken
 from checks.http import Http, Https
 from checks.tcp import Tcp

@@ -1,4 +1,4 @@
-"""The engine: every probe's socket in one epoll descriptor, which the asyncio loop sees as a single file.
+"""Carries conversations: every probe's socket in one epoll descriptor, which the asyncio loop sees as a single file.
 
 A probe has no task, future or timer of its own. Its socket is registered once, edge-triggered (epoll(7)), and one wake
 of the loop serves all that are ready. Sockets are closed with a reset (SO_LINGER 0, socket(7)), so that neither
@@ -11,16 +11,16 @@ import os
 import select
 import socket
 import ssl
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from checks import Check, Evidence, ProbeResult, Target, Tls
+from checks import Check, Done, Evidence, ProbeResult, Target, UnusableError
 from checks.engine.deadlines import Deadlines
 from checks.engine.dialogue import Dialogue
-from checks.engine.probe import Done, Probe
+from checks.engine.probe import Probe
 from checks.engine.sockets import first_ephemeral_port, fresh_socket, is_connected_to_itself, show, socket_address
-from checks.engine.tls import Contexts, TlsStream, UnusableError
-from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent, timed_out, tls_broken
+from checks.engine.telling import Teller
+from checks.engine.tls import Contexts, TlsStream
+from checks.engine.words import Phase, broken, timed_out, tls_broken
 
 LATE_SECONDS = 0.05
 """How much later than a deadline the engine may look before it doubts itself rather than the server."""
@@ -34,18 +34,12 @@ CLOSING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 TROUBLE = select.EPOLLERR | select.EPOLLHUP
 
 
-class Engine:
-    """Carries probes. Belongs to one event loop and is used from its thread only.
+class Conversations:
+    """Carries every check that is a conversation. `contexts` are the engine's, which it prepares off the loop."""
 
-    `on_fault` is told, in one sentence, of a check that raised or broke its contract and of a `done` that raised;
-    without it the loop's exception handler is.
-    """
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop | None = None, on_fault: Callable[[str], None] | None = None
-    ) -> None:
-        self._loop = loop or asyncio.get_running_loop()
-        self._on_fault = on_fault
+    def __init__(self, loop: asyncio.AbstractEventLoop, teller: Teller, contexts: Contexts) -> None:
+        self._loop = loop
+        self._teller = teller
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._probes: dict[int, Probe] = {}
@@ -53,64 +47,27 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._unfinished: list[Probe] = []
-        self._unsent: list[tuple[Done, ProbeResult]] = []
-        self._contexts = Contexts()
+        self._contexts = contexts
         self._first_ephemeral_port = first_ephemeral_port()
         self._closed = False
 
     @property
     def in_flight(self) -> int:
         """How many probes have started and not yet called their `done`."""
-        return len(self._probes) + len(self._unsent)
-
-    def prepare(self, settings: Tls) -> str | None:
-        """Read the files of these TLS settings now; return what is wrong with them. May be called from a thread.
-
-        Reading the system's authorities takes tens of milliseconds, which the first probe would otherwise pay.
-        """
-        try:
-            self._contexts.get(settings, self._loop.time())
-        except UnusableError as error:
-            return str(error)
-        return None
-
-    def keep_only(self, settings: Iterable[Tls]) -> None:
-        """Forget the TLS contexts of settings that are not among these; a reload calls it. In-flight probes go on."""
-        self._contexts.keep_only(set(settings))
+        return len(self._probes)
 
     def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
-        """Start one probe. `done` is called once, from the loop and never from in here, unless the engine is closed.
-
-        `deadline` is in `loop.time()` and is for all of it: connecting, TLS and the conversation. A failure carries
-        its evidence; a pass does if `keep_evidence` asks for it. Raise RuntimeError after `close`.
-        """
-        if self._closed:
-            raise RuntimeError("the engine is closed")
+        """Start one probe, as `checks.Carrier` says."""
         now = self._loop.time()
-        try:
-            settings = check.tls
-            dialogue = Dialogue(check.converse(target))
-            if settings is not None:
-                self._contexts.get(settings, now)
-        except UnusableError as error:
-            self._later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
-            return
-        except Exception as error:  # noqa: BLE001  a check is third-party code
-            self._later(done, ProbeResult(False, self._fault(check.type, target, error), 0.0))
-            return
+        settings = check.tls
+        dialogue = Dialogue(check.converse(target))
+        if settings is not None:
+            self._contexts.get(settings, now)
         probe = Probe(check, target, deadline, done, dialogue)
         probe.settings = settings
         probe.keep_evidence = keep_evidence
         probe.started = probe.touched = now
-        try:
-            self._connect(probe)
-        except OSError as error:
-            if error.errno in REACHED_NOBODY:
-                evidence = Evidence(peer=show(target))
-                self._later(done, ProbeResult(False, broken(error.errno, Phase.CONNECTING), 0.0, evidence=evidence))
-            else:
-                self._later(done, ProbeResult(False, not_sent(error), 0.0, sent=False))
-            return
+        self._connect(probe)
         probe.due = self._deadlines.add(probe, deadline)
         if self._timer is None or probe.due < self._timer_due:
             self._wake_by(probe.due)
@@ -127,7 +84,6 @@ class Engine:
             self._put_away(probe)
             self._leave_conversation(probe)
         self._unfinished.clear()
-        self._unsent.clear()
         self._epoll.close()
 
     # Sockets. Fresh ones; `_connect` and `_put_away` are where kept ones would be taken and given back.
@@ -215,7 +171,7 @@ class Engine:
         except UnusableError as error:
             self._finish(probe, False, f"not sent: {error}", sent=False)
         except Exception as error:  # noqa: BLE001  a check is third-party code
-            self._finish(probe, False, self._fault(probe.type, probe.target, error))
+            self._finish(probe, False, self._teller.fault(probe.type, probe.target, error))
 
     # One probe's progress
 
@@ -343,46 +299,10 @@ class Engine:
             certificate = probe.tls.describe() if probe.tls is not None else ""
             evidence = Evidence(dialogue.sent, dialogue.received, show(probe.target), certificate)
         seconds = self._loop.time() - probe.started
-        self._tell(probe.done, ProbeResult(passed, reason, seconds, sent, evidence))
+        self._teller.tell(probe.done, ProbeResult(passed, reason, seconds, sent, evidence))
 
     def _leave_conversation(self, probe: Probe) -> None:
         try:
             probe.dialogue.close()
         except Exception as error:  # noqa: BLE001  a check is third-party code
-            self._fault(probe.type, probe.target, error)
-
-    def _later(self, done: Done, result: ProbeResult) -> None:
-        self._unsent.append((done, result))
-        if len(self._unsent) == 1:
-            self._loop.call_soon(self._on_unsent)
-
-    def _on_unsent(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        for done, result in unsent:
-            if not self._closed:
-                self._tell(done, result)
-
-    def _tell(self, done: Done, result: ProbeResult) -> None:
-        try:
-            done(result)
-        except Exception as error:  # noqa: BLE001  the other probes of this wake must still be served
-            self._report(f"the receiver of a probe's result raised {_place(error)}")
-
-    def _fault(self, kind: str, target: Target, error: Exception) -> str:
-        self._report(f"check {kind} of {show(target)} raised {_place(error)}")
-        return f"fault in the check itself: {type(error).__name__}: {error}"
-
-    def _report(self, sentence: str) -> None:
-        try:
-            if self._on_fault is not None:
-                self._on_fault(sentence)
-                return
-        except Exception as error:  # noqa: BLE001  the other probes of this wake must still be served
-            sentence = f"{sentence}; and so did the receiver of that message: {_place(error)}"
-        self._loop.call_exception_handler({"message": sentence})
-
-
-def _place(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+            self._teller.fault(probe.type, probe.target, error)

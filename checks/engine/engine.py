@@ -1,0 +1,101 @@
+"""The engine: gives each probe to the carrier of its kind, and keeps what they share."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Target, Tls, UnusableError
+from checks.engine.conversations import Conversations
+from checks.engine.sockets import show
+from checks.engine.telling import Teller
+from checks.engine.tls import Contexts
+from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent
+
+Hint = Callable[[Check, Target], None]
+"""Asks for a probe now, because something was seen that it may confirm."""
+Maker = Callable[["Engine"], Carrier]
+
+MAKERS: Mapping[CarrierName, Maker] = {}
+"""How the carriers beside that of conversations are made, when a check first needs one."""
+
+
+class Engine:
+    """Carries probes. Belongs to one event loop and is used from its thread only.
+
+    `on_fault` is told, in one sentence, of a check that raised or broke its contract and of a `done` that raised;
+    without it the loop's exception handler is. `on_hint` is asked for a probe out of turn.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop | None = None,
+        on_fault: Callable[[str], None] | None = None,
+        on_hint: Hint | None = None,
+    ) -> None:
+        self.loop = loop or asyncio.get_running_loop()
+        self.teller = Teller(self.loop, on_fault)
+        self.on_hint = on_hint or _unheard
+        self._contexts = Contexts()
+        conversations = Conversations(self.loop, self.teller, self._contexts)
+        self._carriers: dict[CarrierName, Carrier] = {"stream": conversations, "datagram": conversations}
+        self._closed = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many probes have started and not yet called their `done`."""
+        return sum(carrier.in_flight for carrier in {*self._carriers.values()}) + self.teller.waiting
+
+    def prepare(self, settings: Tls) -> str | None:
+        """Read the files of these TLS settings now; return what is wrong with them. May be called from a thread.
+
+        Reading the system's authorities takes tens of milliseconds, which the first probe would otherwise pay.
+        """
+        try:
+            self._contexts.get(settings, self.loop.time())
+        except UnusableError as error:
+            return str(error)
+        return None
+
+    def keep_only(self, settings: Iterable[Tls]) -> None:
+        """Forget the TLS contexts of settings that are not among these; a reload calls it. In-flight probes go on."""
+        self._contexts.keep_only(set(settings))
+
+    def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
+        """Start one probe. `done` is called once, from the loop and never from in here, unless the engine is closed.
+
+        `deadline` is in `loop.time()` and is for all of it: connecting, TLS and the conversation. A failure carries
+        its evidence; a pass does if `keep_evidence` asks for it. Raise RuntimeError after `close`.
+        """
+        if self._closed:
+            raise RuntimeError("the engine is closed")
+        try:
+            carrier = self._carriers.get(check.carrier) or self._made(check.carrier)
+            carrier.start(check, target, deadline, done, keep_evidence=keep_evidence)
+        except UnusableError as error:
+            self.teller.later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
+        except OSError as error:
+            self.teller.later(done, _not_begun(target, error))
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            self.teller.later(done, ProbeResult(False, self.teller.fault(check.type, target, error), 0.0))
+
+    def close(self) -> None:
+        """Drop every probe without calling its `done`, and leave the loop."""
+        if not self._closed:
+            self._closed = True
+            self.teller.close()
+            for carrier in {*self._carriers.values()}:
+                carrier.close()
+
+    def _made(self, name: CarrierName) -> Carrier:
+        carrier = self._carriers[name] = MAKERS[name](self)
+        return carrier
+
+
+def _unheard(check: Check, target: Target) -> None:
+    """Take a hint that nobody asked for."""
+
+
+def _not_begun(target: Target, error: OSError) -> ProbeResult:
+    if error.errno in REACHED_NOBODY:
+        evidence = Evidence(peer=show(target))
+        return ProbeResult(False, broken(error.errno, Phase.CONNECTING), 0.0, evidence=evidence)
+    return ProbeResult(False, not_sent(error), 0.0, sent=False)

@@ -1,0 +1,55 @@
+"""Secrets that are kept in files: read when a probe needs one, and again once the file has changed."""
+
+import os
+from pathlib import Path
+from time import monotonic
+
+from checks import UnusableError
+
+LOOK_AGAIN_SECONDS = 1.0
+"""How long a secret is used before its file's times are looked at again."""
+MOST = 65536
+
+_kept: dict[str, tuple[float, tuple[int, ...], bytes]] = {}
+
+
+def secret(option: str, path: str) -> bytes:
+    """Return a file's content without the line end at its end. Raise UnusableError, which names the option.
+
+    `prepare` is the place to try it first, in a thread; later calls cost a stat(2) a second at most.
+    """
+    now = monotonic()
+    known = _kept.get(path)
+    if known is not None and now - known[0] < LOOK_AGAIN_SECONDS:
+        return known[2]
+    try:
+        status = os.stat(path)  # noqa: PTH116  a probe's start pays for no Path
+        stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
+        content = known[2] if known is not None and known[1] == stamp else _read(option, path)
+    except OSError as error:
+        _kept.pop(path, None)
+        raise UnusableError(f"{option} {path}: {(error.strerror or str(error)).lower()}") from error
+    _kept[path] = (now, stamp, content)
+    return content
+
+
+def unreadable(option: str, path: str | None) -> str | None:
+    """Return what is wrong with a secret's file, or None; for a check's `prepare`."""
+    try:
+        if path is not None:
+            secret(option, path)
+    except UnusableError as error:
+        return str(error)
+    return None
+
+
+def _read(option: str, path: str) -> bytes:
+    if not Path(path).is_file():
+        raise UnusableError(f"{option} {path} is no regular file")
+    with Path(path).open("rb") as file:
+        content = file.read(MOST + 1).removesuffix(b"\n").removesuffix(b"\r")
+    if len(content) > MOST:
+        raise UnusableError(f"{option} {path} is longer than {MOST} bytes")
+    if not content:
+        raise UnusableError(f"{option} {path} is empty")
+    return content
