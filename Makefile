@@ -1,6 +1,6 @@
 # Every target sets up what it needs; a second run starts at once. ARGS goes to pytest: make test ARGS='-k reload -x'
 # A whole run also holds `model` and `core` to full branch coverage.
-.PHONY: demo test check bench lab-packages
+.PHONY: demo test check bench docs lab-packages
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
@@ -25,6 +25,9 @@ bench: $(VENV)/.installed lab-packages
 	@for file in $(wildcard tests/bench/bench_*.py); do \
 	    $(VENV)/bin/python tests/lab/boot.py --deadline 3600 -- env PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
 	done
+
+docs: $(VENV)/.installed
+	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
 
 lab-packages:
 	@tests/lab/debian-packages $(LAB_PACKAGES)

@@ -46,6 +46,11 @@ class StatusRange:
             raise ValueError(f"the range {value} ends before it begins")
         return first, last
 
+    def show(self, value: tuple[int, int]) -> str:
+        """Return a range as the file spells it."""
+        first, last = value
+        return str(first) if first == last else f"{first}-{last}"
+
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of what `parse` takes."""
         return {
@@ -87,7 +92,9 @@ class Http(Check):
         Regex(), "Regular expression to find in the body, read as UTF-8; what is not valid becomes U+FFFD.", None
     )
     body_limit: int = option(
-        Integer(1, 1 << 24), "Bytes of body, decoded, that are read; the rest is neither read nor judged.", 65536
+        Integer(1, 1 << 24, "bytes"),
+        "Bytes of body, decoded, that are read; the rest is neither read nor judged.",
+        65536,
     )
 
     def faults(self) -> Iterable[tuple[str, str]]:

@@ -16,7 +16,7 @@ UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, Non
 
 
 class Kind(Protocol):
-    """A scalar's type."""
+    """A scalar's type. A `show` method, where it has one, spells a value as the file does, for documents."""
 
     def parse(self, value: Any) -> Any:
         """Return the value, converted; raise ValueError with what is wrong and what would be right."""
@@ -83,10 +83,11 @@ class Boolean:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number within bounds, both inclusive."""
+    """A whole number within bounds, both inclusive; `unit` is for documents."""
 
     minimum: int = 0
     maximum: int = 2**31 - 1
+    unit: str = ""
 
     def parse(self, value: Any) -> int:
         """Take a whole number within the bounds."""

@@ -14,6 +14,7 @@ VERBS = {
     "plan": "show what a reload would change in the kernel; exit status 0: nothing, 2: something",
     "status": "show the virtual servers, their real servers, and why each is as it is",
     "probe": "probe one real server once and show everything that was seen",
+    "checks": "list the check types, or show the options of one",
     "schema": "print the JSON Schema of the configuration file",
 }
 """What each verb does. Its module is imported only when it is the one: a light command must not pay for a heavy one."""

@@ -44,6 +44,7 @@ class Option:
     kind: Any
     doc: str
     default: Any
+    known_as: Mapping[str, str]
 
     @property
     def required(self) -> bool:
@@ -55,7 +56,9 @@ class Option:
 def options_of(of: type) -> Mapping[str, Option]:
     """Return a dataclass's options by their keys."""
     return {
-        field.name: Option(field.metadata["kind"], field.metadata["doc"], field.default)
+        field.name: Option(
+            field.metadata["kind"], field.metadata["doc"], field.default, field.metadata.get("known_as", {})
+        )
         for field in fields(of)
         if "kind" in field.metadata
     }

@@ -34,6 +34,6 @@ def test_its_table_has_every_command_and_no_other() -> None:
 
 def test_the_files_that_it_names_are_there() -> None:
     root = Path(__file__).parents[2]
-    named = re.findall(r"\b(?:configs|packaging|tests)/[\w./-]*\w|\b[A-Z]+\.md\b|\b\w+\.lock\b", README)
+    named = re.findall(r"\b(?:configs|docs|packaging|tests)/[\w./-]*\w|\b[A-Z]+\.md\b|\b\w+\.lock\b", README)
     assert len(named) >= 7
     assert [name for name in named if not (root / name).exists()] == []

@@ -1,0 +1,208 @@
+"""What every check type and option is: the source of docs/checks.md and of `healthlb checks`.
+
+It comes from the declarations that the loader walks, so it cannot say anything else than the loader does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from checks import Check, Tls, registry
+from checks.options import (
+    Boolean,
+    Choice,
+    Duration,
+    Either,
+    Integer,
+    ListOf,
+    Matching,
+    Record,
+    TableOf,
+    Text,
+    show_seconds,
+)
+from healthlb.config.sections import CommonCheck
+from healthlb.config.walk import Option, options_of, words
+from healthlb.config.walk_checks import CheckTypes
+
+PROGRAMS = {"keepalived": "keepalived", "ldirectord": "ldirectord", "haproxy": "HAProxy"}
+"""The programs whose names are told, as documents spell them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionReference:
+    """One option as a reader sees it. `key` is `tls.ca_file` within a mapping; `within` is that mapping's class."""
+
+    key: str
+    takes: str
+    default: str
+    doc: str
+    known_as: dict[str, str]
+    within: type
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReference:
+    """One check type, or the options that all types have."""
+
+    type: str
+    doc: str
+    known_as: dict[str, str]
+    options: tuple[OptionReference, ...]
+
+
+def common_reference() -> CheckReference:
+    """Return the options of every check."""
+    return CheckReference("", "", {}, tuple(_options(CommonCheck, "")))
+
+
+def check_references(types: CheckTypes | None = None) -> tuple[CheckReference, ...]:
+    """Return every check type, in the order of their names."""
+    known = registry.types() if types is None else types
+    return tuple(_reference(name, known[name]) for name in sorted(known))
+
+
+def _reference(name: str, of: type[Check]) -> CheckReference:
+    return CheckReference(name, _joined(of.__doc__ or name), dict(of.known_as), tuple(_options(of, "")))
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _options(of: type, prefix: str) -> Iterator[OptionReference]:
+    for key, option in options_of(of).items():
+        name = f"{prefix}{key}"
+        yield OptionReference(name, takes(option.kind), _default(option), option.doc, dict(option.known_as), of)
+        nested = _nested(option.kind)
+        if nested is not None:
+            yield from _options(nested, f"{name}.")
+
+
+def _nested(kind: Any) -> type | None:
+    match kind:
+        case Record():
+            return kind.of
+        case ListOf() | TableOf():
+            return _nested(kind.kind)
+        case Either():
+            return next((found for one in kind.kinds if (found := _nested(one)) is not None), None)
+        case _:
+            return None
+
+
+def takes(kind: Any) -> str:
+    """Return what a kind takes, in a few words with its unit and bounds."""
+    match kind:
+        case Record():
+            return "a mapping"
+        case ListOf():
+            return f"{takes(kind.kind)}, or a list" if kind.single else f"a list: {takes(kind.kind)}"
+        case TableOf():
+            return f"a mapping of names: {takes(kind.kind)}"
+        case Either():
+            return ", or ".join(takes(one) for one in kind.kinds)
+        case _:
+            return _scalar(kind)
+
+
+def _scalar(kind: Any) -> str:
+    match kind:
+        case Boolean():
+            return "true or false"
+        case Text():
+            return "text"
+        case Integer():
+            unit = f"{kind.unit}, " if kind.unit else ""
+            return f"{unit}{kind.minimum} to {kind.maximum}"
+        case Duration():
+            return f"duration, {show_seconds(kind.minimum)} to {show_seconds(kind.maximum)}"
+        case Choice():
+            return words(kind.words)
+        case Matching():
+            return kind.expected
+        case _:
+            return _first_words(type(kind).__doc__ or "")
+
+
+def _first_words(doc: str) -> str:
+    """Return a docstring's first sentence up to its first `;`, to stand in a table."""
+    sentence = _joined(doc).split(". ")[0].split(";")[0].rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _default(option: Option) -> str:
+    if option.required:
+        return "required"
+    if option.default is None or "default:" in option.doc:
+        return ""
+    return shown_value(option.kind, option.default)
+
+
+def shown_value(kind: Any, value: Any) -> str:
+    """Return a value the way that the file spells it."""
+    if hasattr(kind, "show"):
+        return str(kind.show(value))
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float() if isinstance(kind, Duration):
+            return show_seconds(value)
+        case tuple() if isinstance(kind, ListOf):
+            return ", ".join(shown_value(kind.kind, each) for each in value) or "[]"
+        case tuple():
+            return "{}"
+        case str() | int() | float():
+            return str(value) if value != "" else '""'
+        case _:
+            return "{}"
+
+
+def markdown(types: CheckTypes | None = None) -> str:
+    """Return docs/checks.md."""
+    references = check_references(types)
+    tls = CheckReference("", "", {}, tuple(_options(Tls, "")))
+    sections = [_HEAD, _table(common_reference()), _TLS, _table(tls), "## The types\n"]
+    sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {_summary(each.doc)}" for each in references) + "\n")
+    for each in references:
+        sections.append(f"## {each.type}\n\n{each.doc}\n")
+        names = "; ".join(f"{PROGRAMS.get(program, program)} {name}" for program, name in each.known_as.items())
+        if names:
+            sections.append(f"Elsewhere: {names}.\n")
+        sections.append(_table(each, apart=Tls) if each.options else "It has no options of its own.\n")
+    return "\n".join(sections)
+
+
+def _summary(doc: str) -> str:
+    return doc.split(". ", maxsplit=1)[0].rstrip(".")
+
+
+def _table(reference: CheckReference, apart: type | None = None) -> str:
+    """Return a table of the options but those within a mapping that is told `apart`."""
+    options = [each for each in reference.options if each.within is not apart]
+    programs = [program for program in PROGRAMS if any(program in each.known_as for each in options)]
+    heads = ["option", "takes", "default", "what it is", *(PROGRAMS[program] for program in programs)]
+    lines = [heads, ["---"] * len(heads)]
+    for each in options:
+        names = [each.known_as.get(program, "") for program in programs]
+        cells = [f"`{each.key}`", each.takes, each.default, each.doc, *names]
+        lines.append([cell.replace("|", "\\|") for cell in cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+_HEAD = """# Checks
+
+Made from the code by `make docs`; `healthlb checks` prints the same for what is installed, plug-ins included.
+
+A check is configured under `checks` and named by virtual and real servers, or written inline in their `check`. Several
+in a list must `all` pass, or `any` of them, as `require` says. Equal checks of one address and port are probed once,
+however many real servers rest on them. Secrets are given as files (`…_file`); a file that cannot be read is no failure
+of the server: the probe counts as not sent, and its last verdict stands.
+
+## Options of every check
+"""
+
+_TLS = """## TLS
+
+What the mappings `tls` (TLS from the first byte) and `starttls` (taken up later, where the protocol has it) hold.
+"""
