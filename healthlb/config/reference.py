@@ -3,7 +3,7 @@
 It comes from the declarations that the loader walks, so it cannot say anything else than the loader does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,7 @@ def markdown(types: CheckTypes | None = None) -> str:
     tls = CheckReference("", "", {}, tuple(_options(Tls, "")))
     sections = [_HEAD, _table(common_reference()), _TLS, _table(tls), "## The types\n"]
     sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {_summary(each.doc)}" for each in references) + "\n")
+    sections += _index(references)
     for each in references:
         sections.append(f"## {each.type}\n\n{each.doc}\n")
         names = "; ".join(f"{PROGRAMS.get(program, program)} {name}" for program, name in each.known_as.items())
@@ -171,6 +172,20 @@ def markdown(types: CheckTypes | None = None) -> str:
             sections.append(f"Elsewhere: {names}.\n")
         sections.append(_table(each, apart=Tls) if each.options else "It has no options of its own.\n")
     return "\n".join(sections)
+
+
+def _index(references: Sequence[CheckReference]) -> Iterator[str]:
+    """Return, for each other program, where its checks are found here."""
+    for program, spelled in PROGRAMS.items():
+        found = sorted(
+            (name.strip(), each.type)
+            for each in references
+            for name in each.known_as.get(program, "").split(",")
+            if name.strip()
+        )
+        if found:
+            rows = "\n".join(f"| {name} | [`{type_}`](#{type_}) |" for name, type_ in found)
+            yield f"### From {spelled}\n\n| there | here |\n| --- | --- |\n{rows}\n"
 
 
 def _summary(doc: str) -> str:
