@@ -73,7 +73,7 @@ class Engine:
         except UnusableError as error:
             self.teller.later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
         except OSError as error:
-            self.teller.later(done, _not_begun(target, error))
+            self.teller.later(done, self._not_begun(check, target, error))
         except Exception as error:  # noqa: BLE001  a check is third-party code
             self.teller.later(done, ProbeResult(False, self.teller.fault(check.type, target, error), 0.0))
 
@@ -89,13 +89,21 @@ class Engine:
         carrier = self._carriers[name] = MAKERS[name](self)
         return carrier
 
+    def _not_begun(self, check: Check, target: Target, error: OSError) -> ProbeResult:
+        if error.errno not in REACHED_NOBODY:
+            return ProbeResult(False, not_sent(error), 0.0, sent=False)
+        reason = broken(error.errno, Phase.CONNECTING, datagrams=check.carrier == "datagram")
+        verdict = self.teller.unanswered(check, target, reason)
+        evidence = Evidence(peer=show(target))
+        return ProbeResult(
+            verdict.passed,
+            verdict.reason,
+            0.0,
+            evidence=evidence,
+            warning=verdict.warning,
+            feedback=verdict.feedback,
+        )
+
 
 def _unheard(check: Check, target: Target) -> None:
     """Take a hint that nobody asked for."""
-
-
-def _not_begun(target: Target, error: OSError) -> ProbeResult:
-    if error.errno in REACHED_NOBODY:
-        evidence = Evidence(peer=show(target))
-        return ProbeResult(False, broken(error.errno, Phase.CONNECTING), 0.0, evidence=evidence)
-    return ProbeResult(False, not_sent(error), 0.0, sent=False)

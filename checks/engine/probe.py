@@ -9,11 +9,13 @@ from checks.engine.words import Phase
 
 
 class Probe:
-    """One probe under way; `socket` is None once it has ended."""
+    """One probe under way, until it is `over`. `turn` is the wait of its dialogue that `due` is reckoned from."""
 
     __slots__ = (
-        "address",
+        "certificate",
+        "check",
         "closing",
+        "datagrams",
         "deadline",
         "dialogue",
         "done",
@@ -22,6 +24,8 @@ class Probe:
         "file",
         "keep_evidence",
         "outgoing",
+        "over",
+        "patient",
         "phase",
         "settings",
         "socket",
@@ -29,12 +33,12 @@ class Probe:
         "target",
         "tls",
         "touched",
-        "type",
+        "turn",
         "unfinished",
     )
 
     def __init__(self, check: Check, target: Target, deadline: float, done: Done, dialogue: Dialogue) -> None:
-        self.type = check.type
+        self.check = check
         self.target = target
         self.deadline = deadline
         self.done = done
@@ -42,11 +46,14 @@ class Probe:
         self.settings: Tls | None = None
         self.socket: socket.SocketType | None = None
         self.file = -1
+        self.datagrams = False
         self.started = self.touched = self.due = 0.0
         self.phase = Phase.CONNECTING
         self.tls: TlsStream | None = None
         self.outgoing = b""
-        self.closing = self.unfinished = False
+        self.over = self.patient = self.closing = self.unfinished = False
+        self.turn = 0
+        self.certificate = ""
         self.error = 0
         self.keep_evidence = False
 

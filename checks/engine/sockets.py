@@ -1,4 +1,4 @@
-"""TCP sockets as the engine wants them, and what connect(2) takes."""
+"""TCP and UDP sockets as the engine wants them, and what connect(2) takes."""
 
 import errno
 import functools
@@ -7,9 +7,11 @@ import socket
 import struct
 from pathlib import Path
 
-from checks import Target
+from checks import Target, Way
+from checks.engine.ways import interface_index, open_socket
 
 STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+DATAGRAM = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -18,33 +20,57 @@ def show(target: Target) -> str:
     return f"[{target.address}]:{target.port}" if ":" in target.address else f"{target.address}:{target.port}"
 
 
-def fresh_socket(family: socket.AddressFamily) -> socket.SocketType:
-    """Return a nonblocking TCP socket that resets on close. Raise OSError."""
-    sock = socket.SocketType(family, STREAM)
+def stream_socket(family: socket.AddressFamily, way: Way) -> socket.SocketType:
+    """Return a nonblocking TCP socket that resets on close. Raise OSError or UnusableError."""
+    sock = open_socket(family, STREAM, way)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    return sock
+
+
+IP_MTU_DISCOVER = 10
+IPV6_MTU_DISCOVER = 23
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+
+
+def datagram_socket(family: socket.AddressFamily, way: Way) -> socket.SocketType:
+    """Return a nonblocking UDP socket that hears of every ICMP error, ip(7) IP_RECVERR. Raise OSError or UnusableError.
+
+    Without it, a connected socket is told of closed ports only, not of hosts and networks that are out of reach. What
+    is longer than a path's MTU is sent in fragments (IP_PMTUDISC_DONT), not refused.
+    """
+    sock = open_socket(family, DATAGRAM, way)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, 0)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
     return sock
 
 
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 
 
-def socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
-    """Return what connect(2) takes; raise OSError for a name, which would be looked up while the loop waits."""
-    if "%" not in target.address:
-        return _plain_socket_address(target)
-    address, _, interface = target.address.partition("%")
-    return socket.AF_INET6, (address, target.port, 0, socket.if_nametoindex(interface))
+def scoped(sock: socket.SocketType, target: Target, address: SocketAddress) -> SocketAddress:
+    """Return what connect(2) takes on this socket: `address`, with the number of the interface after a `%` if any.
+
+    The number is the one in the socket's own namespace. Raise OSError.
+    """
+    host, _, interface = target.address.partition("%")
+    return (host, target.port, 0, interface_index(sock, interface)) if interface else address
 
 
 @functools.lru_cache(maxsize=65536)
-def _plain_socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
+def socket_address(target: Target) -> tuple[socket.AddressFamily, SocketAddress]:
+    """Return family and address; raise OSError for a name, which would be looked up while the loop waits."""
     try:
         address = ipaddress.ip_address(target.address)
     except ValueError as error:
         raise OSError(errno.EINVAL, f"'{target.address}' is not an address") from error
     if isinstance(address, ipaddress.IPv4Address):
         return socket.AF_INET, (str(address), target.port)
-    return socket.AF_INET6, (str(address), target.port, 0, 0)
+    return socket.AF_INET6, (str(address).partition("%")[0], target.port, 0, 0)
 
 
 def first_ephemeral_port() -> int:

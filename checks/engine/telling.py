@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Callable
 
-from checks import Done, ProbeResult, Target
+from checks import Check, Done, ProbeResult, Target, Verdict
 from checks.engine.sockets import show
 
 
@@ -38,6 +38,13 @@ class Teller:
         """Report a check that raised, and return the reason of its probe."""
         self.report(f"check {kind} of {show(target)} raised {_place(error)}")
         return f"fault in the check itself: {type(error).__name__}: {error}"
+
+    def unanswered(self, check: Check, target: Target, reason: str) -> Verdict:
+        """Return the verdict on a server that could not be talked to: the check's own, or that it failed."""
+        try:
+            return check.unanswered(reason) or Verdict(False, reason)
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            return Verdict(False, self.fault(check.type, target, error))
 
     def report(self, sentence: str) -> None:
         """Tell of a fault that is nobody's result."""

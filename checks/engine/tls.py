@@ -199,13 +199,17 @@ class TlsStream:
             self.ended = True  # many servers close without close_notify; a conversation knows whether it had it all
         return b"".join(pieces)
 
+    def certificate(self) -> bytes:
+        """Return the peer's own certificate in DER, or nothing where the handshake is not done or was refused."""
+        try:
+            return self._object.getpeercert(binary_form=True) or b""
+        except ValueError:
+            return b""
+
     def describe(self) -> str:
         """Return the certificate's names and last day; only its fingerprint where it was not verified."""
-        try:
-            encoded = self._object.getpeercert(binary_form=True)
-        except ValueError:
-            encoded = None  # the handshake is not done, or was refused
-        if encoded is None:
+        encoded = self.certificate()
+        if not encoded:
             return ""
         if not self._settings.verify:
             return f"not verified, sha256 {_fingerprint(encoded)}"

@@ -32,9 +32,11 @@ def timed_out(seconds: float, phase: Phase) -> str:
     return f"timed out after {show_seconds(float(f'{seconds:.2g}'))} {phase.value}"
 
 
-def broken(number: int, phase: Phase) -> str:
-    """Return the reason of a connection that failed with this errno."""
+def broken(number: int, phase: Phase, *, datagrams: bool = False) -> str:
+    """Return the reason of a connection that failed with this errno; of UDP, what ICMP said of it (udp(7))."""
     match number:
+        case errno.ECONNREFUSED if datagrams:
+            return "port unreachable"
         case errno.ECONNREFUSED:
             return "connection refused"
         case errno.EHOSTUNREACH:
@@ -63,6 +65,8 @@ def not_sent(error: OSError) -> str:
             return "not sent: the kernel has no memory for another socket"
         case errno.ENOSPC:
             return "not sent: the kernel watches no more descriptors for this user (sysctl fs.epoll.max_user_watches)"
+        case errno.EMSGSIZE:
+            return "not sent: the datagram is too long (65,507 bytes over IPv4, 65,487 over IPv6)"
         case errno.EPERM:
             return "not sent: the director's own firewall refused it"
         case _:
