@@ -5,7 +5,7 @@ Where the peer breaks off or says too much they raise PeerError, which `judged` 
 
 from collections.abc import Generator
 
-from checks import SILENCE, Conversation, Step, Verdict
+from checks import SILENCE, Conversation, Step, Tls, Verdict
 
 LONGEST_LINE = 8192
 """Bytes that a line may have; SMTP allows 512 for a reply (RFC 5321 section 4.5.3.1.5), FTP and IMAP set no bound."""
@@ -63,6 +63,16 @@ class Inbox:
         data = bytes(self._data[:size])
         del self._data[:size]
         return data
+
+    def secure(self, settings: Tls) -> Generator[Step, bytes, None]:
+        """Begin TLS on this connection; what follows is taken from inside it. Raise PeerError.
+
+        What came in clear after the server's go-ahead is refused: it would be taken for an answer that came over TLS,
+        whoever sent it (RFC 3207 section 6; response injection).
+        """
+        if self._data:
+            raise PeerError("the server said more in clear after it had agreed to TLS")
+        yield Step(at_least=0, secure=settings)
 
     def _more(self, step: Step, what: str) -> Generator[Step, bytes, None]:
         data = yield step

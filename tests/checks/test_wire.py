@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks import SILENCE, Conversation, Step, UnusableError, Verdict
-from checks.engine.dialogue import Dialogue
+from checks import SILENCE, Conversation, Step, Tls, UnusableError, Verdict
+from checks.engine.dialogue import Dialogue, Want
 from checks.wire import secrets
 from checks.wire.inbox import Inbox, PeerError, judged
 from checks.wire.secrets import secret, unreadable
@@ -105,3 +105,27 @@ def test_a_secret_that_is_empty_huge_or_no_file_is_told(tmp_path: Path) -> None:
     assert unreadable("token_file", None) is None
     for path, words in ((empty, "is empty"), (huge, "is longer than"), (fifo, "is no regular file")):
         assert words in (unreadable("token_file", str(path)) or "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "passed", "reason"),
+    [
+        (b"220 go ahead\r\n", True, "secured"),
+        (b"220 go ahead\r\n250 injected\r\n", False, "the server said more in clear after it had agreed to TLS"),
+    ],
+)
+def test_what_follows_the_go_ahead_in_clear_is_never_taken_for_an_answer_over_tls(
+    reply: bytes, passed: bool, reason: str
+) -> None:
+    def talk() -> Conversation:
+        inbox = Inbox()
+        yield from inbox.line(Step(b"STARTTLS\r\n"))
+        yield from inbox.secure(Tls())
+        return Verdict(True, "secured")
+
+    dialogue = Dialogue(judged(talk()))
+    dialogue.begin()
+    dialogue.feed(reply)
+    if dialogue.wants is Want.TLS:
+        dialogue.proceed()
+    assert dialogue.verdict == Verdict(passed, reason)
