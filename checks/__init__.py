@@ -7,8 +7,8 @@ half-open, script, file) names another carrier, which has its own few words with
 """
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from checks.options import Boolean, ListOf, Matching, option
 
@@ -180,6 +180,11 @@ class Check:
     def proxy_protocol(self) -> ProxyProtocol | None:
         """Return the version of the PROXY protocol header that goes before everything else, or None."""
         return None
+
+    def tls_settings(self) -> Iterable[Tls]:
+        """Return every TLS setting that a probe may use: `tls`, and those among the options, such as `starttls`."""
+        values = [getattr(self, each.name) for each in fields(cast("Any", self))]
+        return dict.fromkeys(value for value in (self.tls, *values) if isinstance(value, Tls))
 
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""

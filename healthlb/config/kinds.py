@@ -16,6 +16,8 @@ NAME = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]{0,127}", re.ASCII)
 DOTTED = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
 HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?", re.ASCII)
 PORT = re.compile(r"[0-9]{1,9}", re.ASCII)
+INTERFACE = re.compile(r"[!-.0-9;-~]{1,15}")
+NAMESPACE = re.compile(r"/[^\x00]+|[!-.0-~]{1,255}")
 BRACKETS = re.compile(r"\[(?P<address>[^\]]*)\](?::(?P<port>.*))?", re.DOTALL)
 
 
@@ -191,6 +193,39 @@ class FilePath:
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of what `parse` takes."""
         return {"type": "string", "pattern": "^/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The name of a network interface, by the kernel's rule (net/core/dev.c, dev_valid_name)."""
+
+    def parse(self, value: Any) -> str:
+        """Take a name. Whether there is such an interface is seen by each probe: it may come and go."""
+        if not isinstance(value, str) or not INTERFACE.fullmatch(value) or value in {".", ".."}:
+            raise ValueError(
+                f"expected an interface such as eth0, found {name_of(value)}; a name has up to 15 characters, "
+                "without spaces, / and :"
+            )
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "string", "pattern": f"^{INTERFACE.pattern}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A network namespace: a name under /run/netns (ip-netns(8)), or an absolute path."""
+
+    def parse(self, value: Any) -> str:
+        """Take a name or a path. Whether it is there is seen by each probe: it may come and go."""
+        if not isinstance(value, str) or not NAMESPACE.fullmatch(value) or value in {".", ".."}:
+            raise ValueError(f"expected a network namespace such as blue or /proc/4711/ns/net, found {name_of(value)}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {"type": "string", "pattern": f"^(?:{NAMESPACE.pattern})$"}
 
 
 @dataclass(frozen=True, slots=True)

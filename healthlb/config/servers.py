@@ -16,7 +16,7 @@ from healthlb.config.nodes import Node, Scalar, Sequence
 from healthlb.config.sections import QuorumSection, RealServerSection, VirtualServerSection
 from healthlb.config.services import read_method, read_service
 from healthlb.config.walk import WRONG, Wrong, wrong
-from healthlb.config.walk_checks import CheckWalk, Configured
+from healthlb.config.walk_checks import CheckWalk, Configured, same_family
 from healthlb.model.config import Probe, Quorum, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint, Family
 from healthlb.model.table import Method, Service
@@ -31,6 +31,7 @@ ReadItems = Callable[[Sequence, ReadItem], Iterable[tuple[Node, RealServer | Non
 class Pool:
     """What a real server takes from its virtual server."""
 
+    name: str
     section: VirtualServerSection
     service: Service | Wrong
     method: Method | Wrong
@@ -58,7 +59,7 @@ def read_virtual_server(
     _thresholds(walk, section.upper_threshold, section.lower_threshold, node, keys)
     _quorum(walk, section.quorum, node, keys)
     checks = _checks((walk.default(),) if section.check is None else section.check, walk, node, keys)
-    pool = Pool(section, service, walk.share(method), checks, node, keys)
+    pool = Pool(name, section, service, walk.share(method), checks, node, keys)
     real_servers = _real_servers(walk, pool, read_items)
     if isinstance(service, Wrong):
         return None
@@ -120,11 +121,13 @@ def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> Rea
     address = _address(walk, pool, section, mapping, keys, method=method)
     if isinstance(address, Wrong):
         return None
+    name = str(address) if section.name is None or wrong(section.name) else section.name
+    aim = Aim(pool, name, address, mapping, keys)
     return RealServer(
-        name=str(address) if section.name is None or wrong(section.name) else section.name,
+        name=name,
         address=address,
         method=walk.share(_known(method)),
-        probes=() if isinstance(checks, Wrong) else _probes(walk, checks, address, mapping, keys),
+        probes=() if isinstance(checks, Wrong) else tuple(_probe(walk, each, aim) for each in checks),
         weight=_first(section.weight, above.weight),
         upper_threshold=upper,
         lower_threshold=lower,
@@ -229,16 +232,47 @@ def _checks(
     return checks
 
 
-def _probes(
-    walk: CheckWalk, checks: tuple[Configured, ...], address: Endpoint, node: MappingNode, keys: Keys
-) -> tuple[Probe, ...]:
-    probes = []
-    for configured in checks:
-        target = address
-        if configured.address is not None or configured.port is not None:
-            target = Endpoint(configured.address or address.address, configured.port or address.port)
-        if target.port == 0:
-            message = f"the check {configured.check.name} has no port to probe; give the check a port"
-            walk.fault(node, keys, message)
-        probes.append(Probe(configured.check, target))
-    return tuple(probes)
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """The real server that a probe is for, and where the file has it."""
+
+    pool: Pool
+    name: str
+    address: Endpoint
+    node: MappingNode
+    keys: Keys
+
+
+def _probe(walk: CheckWalk, configured: Configured, aim: Aim) -> Probe:
+    address, port = configured.address or aim.address.address, configured.port or aim.address.port
+    check, way = configured.check, configured.way
+    if port == 0 and configured.has_port:
+        message = f"the check {check.name} has no port to probe; give the check a port"
+        walk.fault(aim.node, aim.keys, message)
+    if way.source is not None and not same_family(way.source, address):
+        message = (
+            f"the check {check.name} probes from {way.source}, which cannot reach {address}; "
+            "give it a check whose source is of its own address family"
+        )
+        walk.fault(aim.node, aim.keys, message)
+    if configured.conversation.per_server:
+        return Probe(check, Endpoint(address, port), _context(aim))
+    # Without a port of its own, a check of two services on one machine is one probe.
+    return Probe(check, Endpoint(address, port if configured.has_port else 0))
+
+
+def _context(aim: Aim) -> tuple[tuple[str, str], ...]:
+    """Return what a check that is probed for each real server by itself is told of it."""
+    service = aim.pool.service
+    if isinstance(service, Wrong):
+        return ()
+    key = service.key
+    mark = (("fwmark", str(key.fwmark)),) if key.protocol == "fwmark" else ()
+    return (
+        ("virtual_server", aim.pool.name),
+        ("virtual_address", key.address),
+        ("virtual_port", str(key.port)),
+        ("protocol", key.protocol),
+        *mark,
+        ("real_server", aim.name),
+    )

@@ -1,9 +1,11 @@
 """Reads checks: the common options, those of the type, and how the type's own options fit together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from checks import DIRECT, CarrierName, Way
+from checks import Check as Conversation
 from checks.options import name_of
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
@@ -15,6 +17,12 @@ from healthlb.model.health import Schedule
 
 CheckTypes = Mapping[str, type]
 
+WITHOUT_PORT: frozenset[CarrierName] = frozenset({"echo", "process", "file"})
+"""Carriers that reach a server, or do not need to, without a port."""
+PACKETS = ("source", "source_port", "interface", "fwmark")
+IDLE: Mapping[CarrierName, tuple[str, ...]] = {"process": PACKETS, "file": (*PACKETS, "namespace")}
+"""The common options that a carrier has no use for, because it sends no packets of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configured:
@@ -23,6 +31,21 @@ class Configured:
     check: Check
     address: str | None = None
     port: int | None = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """Return the settings of the check's type."""
+        return cast("Conversation", self.check.conversation)
+
+    @property
+    def way(self) -> Way:
+        """Return how probes leave the director."""
+        return cast("Way", self.check.way)
+
+    @property
+    def has_port(self) -> bool:
+        """Whether the check cannot do without a port."""
+        return self.conversation.carrier not in WITHOUT_PORT
 
 
 class CheckWalk(Walk):
@@ -71,10 +94,10 @@ class CheckWalk(Walk):
             return WRONG
         common = CommonCheck(**{key: values[key] for key in common_options})
         try:
-            conversation = of(**{key: values[key] for key in options_of(of) if key not in common_options})
+            conversation: Conversation = of(**{key: values[key] for key in options_of(of) if key not in common_options})
         except ValueError as error:
             return self.fault(node, keys, str(error))
-        misfits = [*conversation.faults()] if hasattr(conversation, "faults") else []
+        misfits = [*conversation.faults(), *_common_faults(common, conversation)]
         for key, sentence in misfits:
             self.fault(node.find(key), keys / key, sentence)
         if misfits:
@@ -127,7 +150,26 @@ class CheckWalk(Walk):
         return self.fault(node, keys, f"there is no check named {name_of(name)} under checks{guess}")
 
 
-def _check(name: str, common: CommonCheck, conversation: Any) -> Check:
+def _common_faults(common: CommonCheck, conversation: Conversation) -> Iterator[tuple[str, str]]:
+    """Yield (option, sentence) for what is wrong between the common options, or between them and the type."""
+    for key in IDLE.get(conversation.carrier, ()):
+        if getattr(common, key) is not None:
+            yield key, f"a check of type {common.type} sends no packets of its own; leave it out"
+    if common.source is not None and common.address is not None and not same_family(common.source, common.address):
+        yield "source", f"{common.source} cannot reach {common.address}, which is of the other address family"
+
+
+def same_family(one: str, other: str) -> bool:
+    """Whether two addresses are both IPv4 or both IPv6."""
+    return (":" in one) is (":" in other)
+
+
+def _way(common: CommonCheck) -> Way:
+    way = Way(common.source, common.source_port or 0, common.interface, common.fwmark or 0, common.namespace)
+    return DIRECT if way == DIRECT else way
+
+
+def _check(name: str, common: CommonCheck, conversation: Conversation) -> Check:
     return Check(
         name=name,
         type=common.type,
@@ -140,4 +182,6 @@ def _check(name: str, common: CommonCheck, conversation: Any) -> Check:
             down_interval=common.interval if common.down_interval is None else common.down_interval,
         ),
         conversation=conversation,
+        way=_way(common),
+        log=common.log,
     )

@@ -198,8 +198,7 @@ class Director:
 
     async def _unfit(self, config: Config, before: Mapping[str, VirtualServer]) -> str | None:
         """Return one sentence if the engine or the table cannot do what a configuration asks for."""
-        settings = await self._files.do(lambda: tls_settings(config))
-        refused = await self._files.do(lambda: unusable(self._engine, settings))
+        refused = await self._files.do(lambda: unusable(self._engine, config))
         return refused or await self.controller.with_table(lambda: unsupported(self._table, config, before))
 
     def _refuse(self, reason: str) -> ReloadOutcome:

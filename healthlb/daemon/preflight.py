@@ -5,6 +5,7 @@ from typing import cast
 
 from checks import Check, Tls
 from checks.engine import Engine
+from healthlb.daemon.fault import describe
 from healthlb.linux import sysctl
 from healthlb.linux.table import Table
 from healthlb.model.config import Config, VirtualServer
@@ -21,26 +22,41 @@ def unsupported(table: Table, config: Config, before: Mapping[str, VirtualServer
     return "; ".join(f"virtual_servers.{name}: {sentence}" for name, sentence in found) or None
 
 
-def tls_settings(config: Config) -> dict[Tls, str]:
-    """Return every TLS setting that a check of the configuration has, with the name of such a check."""
-    found: dict[Tls, str] = {}
-    checks = {
+def checks_of(config: Config) -> dict[Check, str]:
+    """Return the settings of every check that is probed, with the name of such a check."""
+    configured = {
         id(probe.check): probe.check
         for pool in config.virtual_servers.values()
         for server in pool.real_servers
         for probe in server.probes
     }
-    for check in checks.values():
-        settings = cast("Check", check.conversation).tls
-        if settings is not None:
-            found.setdefault(settings, check.name)
+    found: dict[Check, str] = {}
+    for check in configured.values():
+        found.setdefault(cast("Check", check.conversation), check.name)
     return found
 
 
-def unusable(engine: Engine, settings: Mapping[Tls, str]) -> str | None:
-    """Read the files of TLS settings now, off the loop; return one sentence for those that cannot be used, or None."""
-    found = [(name, fault) for each, name in settings.items() if (fault := engine.prepare(each))]
+def tls_settings(config: Config) -> set[Tls]:
+    """Return every TLS setting that a check of the configuration may use."""
+    return {settings for check in checks_of(config) for settings in check.tls_settings()}
+
+
+def unusable(engine: Engine, config: Config) -> str | None:
+    """Prepare every check, off the loop; return one sentence for those that cannot be carried out here, or None."""
+    found = [(name, fault) for check, name in checks_of(config).items() if (fault := unprepared(engine, check))]
     return "; ".join(f"check {name}: {fault}" for name, fault in found) or None
+
+
+def unprepared(engine: Engine, check: Check) -> str | None:
+    """Read the files of a check and of its TLS settings now; return what is wrong with them, or None."""
+    for settings in check.tls_settings():
+        fault = engine.prepare(settings)
+        if fault is not None:
+            return fault
+    try:
+        return check.prepare()
+    except Exception as error:  # noqa: BLE001  a check is third-party code
+        return describe(error)
 
 
 def surroundings(config: Config) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol
 
 from checks import Check, ProbeResult, Target
 from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.target import check_of, target_of
 
 FEW = 64
 """Removed probes that may stay in the schedule until their time, beside as many as there are others."""
@@ -48,18 +49,28 @@ class Clock(Protocol):
 class Carrier(Protocol):
     """What carries out a probe; `done` is called exactly once, later, on the loop."""
 
-    def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
-        """Start one probe that ends before `deadline`, in the clock's seconds."""
+    def start(
+        self,
+        check: Check,
+        target: Target,
+        deadline: float,
+        done: Callable[[ProbeResult], None],
+        *,
+        keep_evidence: bool = False,
+    ) -> None:
+        """Start one probe that ends before `deadline`, in the clock's seconds; `keep_evidence` also of a pass."""
 
 
 class Slot:
     """One probe's place in the schedule."""
 
-    __slots__ = ("_prober", "due", "record", "removed", "started")
+    __slots__ = ("_prober", "check", "due", "record", "removed", "started", "target")
 
     def __init__(self, prober: "Prober", record: ProbeRecord, due: float) -> None:
         self._prober = prober
         self.record = record
+        self.check = check_of(record.probe)
+        self.target = target_of(record.probe)
         self.due = due
         self.started = 0.0
         self.removed = False
@@ -189,11 +200,11 @@ class Prober:
             self.late_total += 1
         slot.started = now
         self.in_flight += 1
-        probe = slot.record.probe
-        target = Target(probe.target.address, probe.target.port)
-        deadline = now + probe.check.schedule.timeout
+        configured = slot.record.probe.check
+        deadline = now + configured.schedule.timeout
+        keep = configured.log == "all"
         try:
-            self._carrier.start(cast("Check", probe.check.conversation), target, deadline, slot.done)
+            self._carrier.start(slot.check, slot.target, deadline, slot.done, keep_evidence=keep)
         except Exception as error:  # noqa: BLE001  the other probes must still start, and this one again
             reason = f"not sent: {type(error).__name__}: {error}"
             self._clock.call_at(now, partial(slot.done, ProbeResult(False, reason, 0.0, sent=False)))

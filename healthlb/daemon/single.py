@@ -1,10 +1,11 @@
 """One probe, outside the schedule: what `healthlb probe` shows."""
 
 import asyncio
-from typing import cast
 
-from checks import Check, ProbeResult, Target
+from checks import ProbeResult
 from checks.engine import Engine
+from healthlb.daemon.preflight import unprepared
+from healthlb.daemon.target import check_of, target_of
 from healthlb.model.config import Probe
 
 __all__ = ["ProbeResult", "probe_once"]
@@ -15,10 +16,13 @@ async def probe_once(probe: Probe) -> ProbeResult:
     loop = asyncio.get_running_loop()
     engine = Engine(loop)
     ended: asyncio.Future[ProbeResult] = loop.create_future()
+    check = check_of(probe)
     try:
+        fault = unprepared(engine, check)
+        if fault:
+            return ProbeResult(False, f"not sent: {fault}", 0.0, sent=False)
         deadline = loop.time() + probe.check.schedule.timeout
-        target = Target(probe.target.address, probe.target.port)
-        engine.start(cast("Check", probe.check.conversation), target, deadline, ended.set_result, keep_evidence=True)
+        engine.start(check, target_of(probe), deadline, ended.set_result, keep_evidence=True)
         return await ended
     finally:
         engine.close()

@@ -10,24 +10,35 @@ from healthlb.model.table import Method, Service, Timeouts
 
 OnFailure = Literal["quiesce", "remove"]
 Initial = Literal["wait", "trust"]
+Log = Literal["verdicts", "failures", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A configured check. `conversation` is the type's own settings, opaque here; names do not make checks differ."""
+    """A configured check; names do not make checks differ.
+
+    `conversation` is the type's own settings and `way` how its probes leave the director (None: as the kernel routes
+    them), both opaque here. `log` says which probes leave a line of their own in the log.
+    """
 
     name: str = field(compare=False)
     type: str
     schedule: Schedule
     conversation: Hashable
+    way: Hashable = None
+    log: Log = "verdicts"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A check on a target. Equal probes are run once, however many real servers rest on them."""
+    """A check on a target. Equal probes are run once, however many real servers rest on them.
+
+    `context` names the virtual and the real server, as (name, value) pairs, for a check that is to know them.
+    """
 
     check: Check
     target: Endpoint
+    context: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

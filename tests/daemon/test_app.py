@@ -5,12 +5,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from checks import Check, Tls
+from checks.options import Record, option
 from checks.tcp import Tcp
 from healthlb.config import ConfigError
 from healthlb.daemon.app import Director, StartError
@@ -256,5 +258,74 @@ def test_the_director_keeps_serving_while_a_file_cannot_be_read(tmp_path: Path) 
         house.loader.fault = ConfigError([])
         house.loader.going.set()
         assert not (await reloading).accepted
+
+    play(tmp_path, story)
+
+
+@dataclass(frozen=True, slots=True)
+class Needy(Check):
+    """A check that cannot be carried out on this machine, or that has a fault in it."""
+
+    type: ClassVar[str] = "needy"
+    lacks: str = ""
+    starttls: Tls | None = option(Record(Tls), "How TLS is spoken.", None)
+
+    def prepare(self) -> str | None:
+        assert threading.current_thread().name == "files", "the loop must not wait for files"
+        if self.lacks == "sense":
+            raise ValueError("no sense in it")
+        return self.lacks or None
+
+
+def needing(**lacks: Any) -> Any:
+    check = replace(CHECK, name="login", type="needy", conversation=Needy(**lacks))
+    return web(HERE, probes=(Probe(check, HERE),))
+
+
+@pytest.mark.parametrize(
+    ("lacks", "sentence"),
+    [
+        ({"lacks": "password_file /nowhere is not there"}, "check login: password_file /nowhere is not there"),
+        ({"lacks": "sense"}, "check login: internal fault, please report it: ValueError: no sense in it"),
+        ({"starttls": Tls(ca_file="/nowhere")}, "check login: ca_file /nowhere: no such file or directory"),
+    ],
+)
+def test_a_check_that_cannot_be_carried_out_here_is_refused_at_start_and_at_a_reload(
+    tmp_path: Path, lacks: Any, sentence: str
+) -> None:
+    async def story(house: House) -> None:
+        good = house.loader.config
+        house.put(shop(needing(**lacks)))
+        with pytest.raises(StartError, match=sentence):
+            await house.director.run(house.loader.config)
+        assert house.table.weights() is None
+        house.loader.config = good
+        house.director = Director(house.loader, house.table, ServiceManager({}), kernel=False)  # type: ignore[arg-type]
+        await house.begin()
+        house.put(shop(needing(**lacks)))
+        outcome = await house.director.reload()
+        assert not outcome.accepted
+        assert outcome.message.startswith(sentence)
+
+    play(tmp_path, story)
+
+
+def test_a_check_that_can_be_carried_out_is_prepared_once_however_many_servers_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Check] = []
+
+    def prepare(check: Check) -> None:
+        prepared.append(check)
+
+    monkeypatch.setattr(Needy, "prepare", prepare)
+
+    async def story(house: House) -> None:
+        other = replace(CHECK, name="again", type="needy", conversation=Needy())
+        house.put(shop(needing()), shop(web(HERE, probes=(Probe(other, HERE),)), key=OTHER, name="other"))
+        await house.begin()
+        assert prepared == [Needy()]
+        assert (await house.director.reload()).accepted
+        assert prepared == [Needy(), Needy()]
 
     play(tmp_path, story)

@@ -3,13 +3,15 @@
 import heapq
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks import Check, ProbeResult, Target
+from checks import Check, ProbeResult, Target, Way
 from healthlb.daemon.prober import JITTER, LATE, SPREAD, STRETCH, Prober
 from healthlb.daemon.records import ProbeRecord
 from healthlb.model import config
@@ -61,11 +63,21 @@ class Carrier:
         self.seconds = seconds
         self.starts: list[tuple[float, str]] = []
         self.deadlines: list[float] = []
+        self.targets: list[tuple[Target, bool]] = []
         self.under_way = 0
         self.most = 0
 
-    def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+    def start(
+        self,
+        check: Check,
+        target: Target,
+        deadline: float,
+        done: Callable[[ProbeResult], None],
+        *,
+        keep_evidence: bool = False,
+    ) -> None:
         self.starts.append((self.clock.now, target.address))
+        self.targets.append((target, keep_evidence))
         self.deadlines.append(deadline)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -102,6 +114,21 @@ def test_first_probes_are_spread_over_their_interval(clock: Clock) -> None:
     assert len(firsts) == 200
     assert len([when for when in firsts.values() if when < 0.5]) > 60
     assert len([when for when in firsts.values() if when >= 0.5]) > 60
+
+
+def test_a_probe_goes_its_way_with_what_it_is_to_know_and_keeps_evidence_of_passes_where_all_is_logged(
+    clock: Clock,
+) -> None:
+    carrier = Carrier(clock)
+    probing = prober(clock, carrier)
+    plain = record(1).probe
+    way = Way(source="127.0.0.9", mark=3)
+    probing.add(ProbeRecord(plain))
+    aside = replace(plain.check, way=way, log="all")
+    probing.add(ProbeRecord(config.Probe(aside, plain.target, (("real_server", "web1"),))))
+    clock.run(1.0)
+    assert (Target("127.0.0.1", 80), False) in carrier.targets
+    assert (Target("127.0.0.1", 80, way, (("real_server", "web1"),)), True) in carrier.targets
 
 
 def test_a_long_interval_does_not_delay_the_first_verdict(clock: Clock) -> None:
@@ -236,10 +263,10 @@ def test_a_receiver_that_raises_does_not_end_the_probing_of_its_server(clock: Cl
 
 def test_a_carrier_that_raises_costs_no_place_and_no_later_probe(clock: Clock) -> None:
     class Broken(Carrier):
-        def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+        def start(self, check: Check, target: Target, *rest: Any, **options: Any) -> None:
             if target.address == "127.0.0.1":
                 raise RuntimeError("unforeseen")
-            super().start(check, target, deadline, done)
+            super().start(check, target, *rest, **options)
 
     heard: list[ProbeResult] = []
 
@@ -262,9 +289,9 @@ def test_a_carrier_that_raises_costs_no_place_and_no_later_probe(clock: Clock) -
 
 def test_a_crowd_that_is_due_at_once_is_started_in_short_stretches(clock: Clock) -> None:
     class Slow(Carrier):
-        def start(self, check: Check, target: Target, deadline: float, done: Callable[[ProbeResult], None]) -> None:
+        def start(self, check: Check, target: Target, *rest: Any, **options: Any) -> None:
             self.clock.now += 0.0001
-            super().start(check, target, deadline, done)
+            super().start(check, target, *rest, **options)
 
     carrier = Slow(clock)
     probing = prober(clock, carrier)
