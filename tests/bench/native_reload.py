@@ -5,7 +5,6 @@ Prints figures; asserts nothing about time.
 """
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -17,6 +16,8 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+
+from alone import run_alone
 
 LAYOUTS = ((1000, 10), (1, 10_000))
 """Virtual servers, and real servers in each."""
@@ -190,12 +191,8 @@ def main() -> None:
     """Bench, or be the measured director."""
     if sys.argv[1:2] == ["--director"]:
         asyncio.run(measured(sys.argv[2]))
-    elif "HEALTHLB_BENCH_NAMESPACE" not in os.environ:
-        command = ["unshare", "--net", *(["--map-root-user"] if os.getuid() else []), "sh", "-c"]
-        script = 'ip link set lo up && exec "$@"'
-        os.environ["HEALTHLB_BENCH_NAMESPACE"] = "1"
-        os.execvp(command[0], [*command, script, "sh", sys.executable, *sys.argv])  # noqa: S606  it becomes the bench
     else:
+        run_alone()
         print("Reload: one real server of 10,000 changed, natively, table in memory")
         accept_all()
         for layout in LAYOUTS:
