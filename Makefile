@@ -19,7 +19,7 @@ check: $(VENV)/.installed
 	$(VENV)/bin/lint-imports
 
 # tests/bench/native_*.py run on this machine, tests/bench/bench_*.py inside a guest, one after the other.
-bench: LAB_PACKAGES += keepalived:keepalived
+bench: LAB_PACKAGES += keepalived:keepalived nginx:nginx cc:build-essential
 bench: $(VENV)/.installed lab-packages
 	@for file in $(wildcard tests/bench/native_*.py); do PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; done
 	@for file in $(wildcard tests/bench/bench_*.py); do \
