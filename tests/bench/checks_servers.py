@@ -7,8 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-import trustme
-
 from waiting import eventually
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +53,8 @@ class Servers:
     """A TCP server that only accepts, and nginx with 1 KB over HTTP and HTTPS, in this namespace."""
 
     def __init__(self, folder: Path) -> None:
+        import trustme  # a guest has use for the rest of this file, and imports slowly
+
         self._folder = folder
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -62,7 +62,7 @@ class Servers:
         file = folder / "nginx.conf"
         file.write_text(NGINX.format(folder=folder, http=PORTS["http"], https=PORTS["https"], body="k" * 1024))
         patient = compiled("patient_server.c", folder)
-        commands = ([patient, str(PORTS["tcp"])], ["nginx", "-e", f"{folder}/nginx.log", "-c", file])
+        commands = ([patient, str(PORTS["tcp"]), "lo"], ["nginx", "-e", f"{folder}/nginx.log", "-c", file])
         self._processes = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for command in commands]
 
     def __enter__(self) -> Self:
@@ -100,8 +100,9 @@ class Servers:
 
 
 def tcp_counter(name: str) -> int:
-    """Return one of this namespace's TCP counters."""
-    rows = [line.split()[1:] for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp: ")]
+    """Return one of the TCP counters of this thread's namespace."""
+    text = Path("/proc/thread-self/net/snmp").read_text()
+    rows = [line.split()[1:] for line in text.splitlines() if line.startswith("Tcp: ")]
     return int(dict(zip(*rows, strict=True))[name])
 
 

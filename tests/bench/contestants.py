@@ -23,18 +23,23 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many targets, at addresses of their own, each checked once a second; `work` is a key of the two tables."""
+    """So many targets, at addresses of their own, each checked once a second; `work` is a key of the two tables.
+
+    `network` is the first half of the targets' addresses.
+    """
 
     work: str
     targets: int
     port: int
+    network: str = "127.1"
 
     def pools(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield each virtual server's address and those of its real servers, all in 127.0.0.0/8."""
+        """Yield each virtual server's address, in 127.0.0.0/8, and those of its real servers."""
         for first in range(0, self.targets, POOL):
             pool = first // POOL
             members = range(first, min(first + POOL, self.targets))
-            yield f"127.200.{pool // 250}.{pool % 250 + 1}", [f"127.1.{n // 250}.{n % 250 + 1}" for n in members]
+            addresses = [f"{self.network}.{number // 250}.{number % 250 + 1}" for number in members]
+            yield f"127.200.{pool // 250}.{pool % 250 + 1}", addresses
 
 
 HEALTHLB = {

@@ -110,7 +110,7 @@ class Bench:
             if self._servers.seen(contestant.load.work) - before >= SETTLED * contestant.load.targets:
                 return
             if time.monotonic() > end:
-                raise TimeoutError(f"{contestant.name} does not reach its rate\n{contestant.log()}")
+                raise TimeoutError(f"{contestant.name} does not reach its rate\n{contestant.log()[-1000:]}")
 
     def _measure(self, contestant: Contestant) -> Turn:
         work = contestant.load.work
