@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from healthlb.model.config import Quorum, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Schedule
+from healthlb.model.health import Feedback, Schedule
 from healthlb.model.table import (
     Destination,
     IpvsTable,
@@ -67,6 +67,12 @@ schedules = st.builds(
     fall=st.integers(1, 4),
     fast_interval=st.just(0.5),
     down_interval=st.just(5.0),
+)
+feedbacks = st.builds(
+    Feedback,
+    weight=st.none() | st.integers(0, 70000) | st.integers(0, 3),
+    percent=st.booleans(),
+    admin=st.sampled_from([None, "ready", "drain", "maint"]),
 )
 
 

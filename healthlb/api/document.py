@@ -11,6 +11,7 @@ from typing import Any
 
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.health import Feedback
 from healthlb.model.snapshot import (
     CheckStatus,
     DirectorStatus,
@@ -136,6 +137,7 @@ def _real_server(server: RealServerStatus) -> dict[str, Any]:
             "configured": server.weight.configured,
             "effective": server.weight.effective,
             "kernel": server.weight.kernel,
+            "chain": server.weight.chain,
         },
         **_usage(server.usage or _UNUSED),
         "checks": [_check(check) for check in server.checks],
@@ -160,7 +162,14 @@ def _check(check: CheckStatus) -> dict[str, Any]:
         "passed_total": check.passed_total,
         "failed_total": check.failed_total,
         "unsent_total": check.unsent_total,
+        "feedback": _feedback(check.feedback),
     }
+
+
+def _feedback(feedback: Feedback | None) -> dict[str, Any] | None:
+    if feedback is None:
+        return None
+    return {"weight": feedback.weight, "percent": feedback.percent, "admin": feedback.admin}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

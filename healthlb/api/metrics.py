@@ -129,7 +129,11 @@ _SERVER: tuple[tuple[Family, Callable[[RealServerStatus], _Number]], ...] = (
         lambda server: server.health is Health.DOWN,
     ),
     (
-        Family("healthlb_real_server_drained", "gauge", "1 when an operator takes the server out, or has."),
+        Family(
+            "healthlb_real_server_drained",
+            "gauge",
+            "1 when an operator or the server itself keeps new connections away.",
+        ),
         lambda server: server.admin != "enabled",
     ),
     (

@@ -8,7 +8,8 @@ from healthlb.cli import client
 from healthlb.cli.words import UsageError, add_file, complain, load, say
 
 if TYPE_CHECKING:
-    from healthlb.core.rehearsal import Verdicts
+    from healthlb.core.desired import Standing
+    from healthlb.core.rehearsal import Known
     from healthlb.model.table import ServiceKey
 
 
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from healthlb.linux.table import TableUnavailableError  # noqa: PLC0415
 
     _, config = load(arguments.config)
-    verdicts, former = _running(arguments.url or client.url_of(config.api.listen))
+    known, former = _running(arguments.url or client.url_of(config.api.listen))
     try:
         table = KernelTable()
         try:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if refused:
         raise UsageError(f"a reload would be refused: {refused}")
-    rehearsal = rehearse(config, actual, verdicts, former)
+    rehearsal = rehearse(config, actual, known, former)
     operations = [str(operation) for operation in rehearsal.operations]
     if arguments.json:
         say(json.dumps({"operations": operations, "waiting": list(rehearsal.waiting)}, indent=2))
@@ -54,29 +55,36 @@ def run(arguments: argparse.Namespace) -> int:
     return 2 if operations or rehearsal.waiting else 0
 
 
-def _running(url: str) -> "tuple[Verdicts, frozenset[ServiceKey]]":
-    """Return the verdicts of the director that runs, and its services; nothing of either, and a notice, without one."""
-    from healthlb.model.health import Health  # noqa: PLC0415
-
+def _running(url: str) -> "tuple[Known, frozenset[ServiceKey]]":
+    """Return what the director that runs knows, and its services; nothing of either, and a notice, without one."""
     try:
         _, status = client.fetch_object(url, "/api/v1/status")
     except (client.UnreachableError, client.WrongUrlError) as error:
         complain(f"planned from the kernel's rows alone: {error}")
         return {}, frozenset()
-    verdicts = {}
+    known = {}
     services = set()
     try:
         for pool in status["virtual_servers"]:
             services.add(_service(pool))
             for server in pool["real_servers"]:
-                verdicts[pool["name"], _endpoint(server["address"])] = Health(server["health"])
+                known[pool["name"], _endpoint(server["address"])] = _standing(server)
     except (KeyError, TypeError, ValueError, AttributeError):
         complain(
             "planned from the kernel's rows alone: "
             f"what answers at {url} is no healthlb director that this version understands."
         )
         return {}, frozenset()
-    return verdicts, frozenset(services)
+    return known, frozenset(services)
+
+
+def _standing(server: dict[str, Any]) -> "Standing":
+    from healthlb.core.desired import Standing  # noqa: PLC0415
+    from healthlb.model.health import Feedback, Health  # noqa: PLC0415
+
+    said = [check["feedback"] for check in server["checks"] if check.get("feedback") is not None]
+    feedback = tuple(Feedback(each["weight"], each["percent"], each["admin"]) for each in said)
+    return Standing(Health(server["health"]), feedback=feedback)
 
 
 def _service(pool: dict[str, Any]) -> "ServiceKey":

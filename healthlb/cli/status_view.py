@@ -166,6 +166,8 @@ def _of_server(server: dict[str, Any]) -> str:
     if server["admin"] != "enabled":
         words.append(server["admin"])
     weight = server["weight"]
+    if any(check.get("feedback") for check in server["checks"]):
+        words.append(f"weight {' -> '.join(weight['chain'])}")
     if weight["effective"] != weight["kernel"]:
         words.append("its row is to go" if weight["effective"] is None else f"its row is to have {weight['effective']}")
     checks = server["checks"]

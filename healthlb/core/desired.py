@@ -1,7 +1,8 @@
 """From verdicts to rows: what the table should say of one virtual server.
 
-A verdict decides a row. Without one, UNKNOWN never changes what the kernel has: a row that is present stays exactly as
-it is, an absent one waits (`initial: wait`) or enters at once (`initial: trust`).
+A verdict decides a row; an UP server has the weight that `core.weight` gives it. Without a verdict, UNKNOWN never
+changes what the kernel has: a row that is present stays exactly as it is, an absent one waits (`initial: wait`) or
+enters at once (`initial: trust`).
 
 A row that the file no longer lists leaves. It stays only while a listed server is still on its way in, UNKNOWN with no
 failure yet, so that replacing a pool's servers in one edit opens no window without them.
@@ -10,18 +11,24 @@ failure yet, so that replacing a pool's servers in one edit opens no window with
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from healthlb.core.weight import weight_of
 from healthlb.model.config import RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Health
+from healthlb.model.health import Feedback, Health
 from healthlb.model.table import Destination, ServiceRow
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a real server now. `failing`: the newest result of one of its checks was a failure."""
+    """What is known of a real server now.
+
+    `failing`: the newest result of one of its checks was a failure. `feedback`: what each of its checks that heard
+    anything was told by the server, merged (`core.weight`).
+    """
 
     health: Health = Health.UNKNOWN
     failing: bool = False
+    feedback: tuple[Feedback, ...] = ()
 
 
 def desired_row(
@@ -31,7 +38,7 @@ def desired_row(
     rows: dict[Endpoint, Destination] = {}
     awaited = False
     for real_server, standing in zip(server.real_servers, standings, strict=True):
-        row = _row(real_server, standing.health, present.get(real_server.address))
+        row = _row(real_server, standing, present.get(real_server.address))
         if row is not None:
             rows[real_server.address] = row
         elif standing.health is Health.UNKNOWN and not standing.failing:
@@ -47,11 +54,13 @@ def configured_row(server: RealServer, weight: int) -> Destination:
     return Destination(server.address, server.method, weight, server.upper_threshold, server.lower_threshold)
 
 
-def _row(server: RealServer, health: Health, present: Destination | None) -> Destination | None:
-    match health:
+def _row(server: RealServer, standing: Standing, present: Destination | None) -> Destination | None:
+    match standing.health:
         case Health.UP:
-            return configured_row(server, server.weight)
+            return configured_row(server, weight_of(server.weight, standing.feedback))
         case Health.DOWN:
             return configured_row(server, 0) if server.on_failure == "quiesce" else None
         case _:
-            return configured_row(server, server.weight) if present is None and server.initial == "trust" else present
+            if present is not None or server.initial == "wait":
+                return present
+            return configured_row(server, weight_of(server.weight, standing.feedback))

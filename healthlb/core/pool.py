@@ -23,14 +23,15 @@ def quorum_met(before: bool, live: int, quorum: Quorum) -> bool:
     return live >= quorum.up + quorum.hysteresis
 
 
-def pool_state(configured: Iterable[int], kernel: Iterable[int], met: bool) -> PoolState:
-    """Return a pool's state from each real server's configured weight beside the one in the table (0: absent).
+def pool_state(meant: Iterable[int], kernel: Iterable[int], met: bool) -> PoolState:
+    """Return a pool's state from the weight each real server has when up beside the one in the table (0: absent).
 
-    `up`: every server with a weight has its weight. `down`: nothing takes traffic. `degraded`: all between, and any
-    pool below its quorum. A server configured with weight 0 is meant to be idle and degrades nothing.
+    `up`: every server that is meant to take traffic does. `down`: nothing takes traffic. `degraded`: all between, and
+    any pool below its quorum. A server configured with weight 0, or drained by its own word (`core.weight`), is meant
+    to be idle and degrades nothing; a pool of nothing else is down all the same.
     """
     live = lacking = False
-    for wanted, weight in zip(configured, kernel, strict=True):
+    for wanted, weight in zip(meant, kernel, strict=True):
         if weight:
             live = True
         elif wanted:

@@ -11,7 +11,7 @@ from healthlb.model.health import Health
 from healthlb.model.operations import Operation
 from healthlb.model.table import Destination, IpvsTable, ServiceKey
 
-Verdicts = Mapping[tuple[str, Endpoint], Health]
+Known = Mapping[tuple[str, Endpoint], Standing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Rehearsal:
     waiting: Sequence[str]
 
 
-def rehearse(config: Config, actual: IpvsTable, verdicts: Verdicts, former: frozenset[ServiceKey]) -> Rehearsal:
+def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[ServiceKey]) -> Rehearsal:
     """Return what a reload would do.
 
-    `verdicts` are those of a running director by virtual server's name and address; without one a row's own weight
-    stands for it. `former` are the services that the running configuration lists.
+    `known` is what a running director knows, by virtual server's name and address; without it a row's own weight
+    stands for the verdict. `former` are the services that the running configuration lists.
     """
     services = {}
     waiting = []
@@ -35,8 +35,8 @@ def rehearse(config: Config, actual: IpvsTable, verdicts: Verdicts, former: froz
         present = row.destinations if row is not None else {}
         standings = []
         for real_server in server.real_servers:
-            verdict = verdicts.get((server.name, real_server.address))
-            standings.append(Standing(verdict or _guess(real_server, present.get(real_server.address))))
+            standing = known.get((server.name, real_server.address))
+            standings.append(standing or _guess(real_server, present.get(real_server.address)))
             if standings[-1].health is Health.UNKNOWN and real_server.initial == "wait":
                 waiting.append(f"{server.name}: {real_server.name}")
         services[server.service.key] = desired_row(server, standings, present)
@@ -45,7 +45,7 @@ def rehearse(config: Config, actual: IpvsTable, verdicts: Verdicts, former: froz
     return Rehearsal(plan(here, IpvsTable(services, config.director.ipvs_timeouts)), waiting)
 
 
-def _guess(server: RealServer, present: Destination | None) -> Health:
+def _guess(server: RealServer, present: Destination | None) -> Standing:
     if present is None:
-        return Health.UNKNOWN
-    return Health.UP if present.weight or not server.weight else Health.DOWN
+        return Standing()
+    return Standing(Health.UP if present.weight or not server.weight else Health.DOWN)

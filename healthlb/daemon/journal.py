@@ -15,7 +15,10 @@ from healthlb.model.events import (
     QuorumLost,
     QuorumRegained,
     RealServerDown,
+    RealServerDrained,
+    RealServerUndrained,
     RealServerUp,
+    RealServerWeightChanged,
     TableChanged,
     TableLost,
     TableRegained,
@@ -41,6 +44,12 @@ def told(event: Event) -> tuple[int, str]:  # noqa: C901, PLR0912  a table in co
             return logging.INFO, f"{pool}: {server} is UP: {check}: {reason} ({_times(streak)})"
         case RealServerDown(pool, server, check, reason, streak):
             return logging.WARNING, f"{pool}: {server} is DOWN: {check}: {reason} ({_times(streak)})"
+        case RealServerWeightChanged(pool, server, check, reason, before, after):
+            return logging.INFO, f"{pool}: {server} has weight {after}, was {before}: {check}: {reason}"
+        case RealServerDrained(pool, server, check, reason):
+            return logging.WARNING, f"{pool}: {server} is drained: {check}: {reason}"
+        case RealServerUndrained(pool, server, check, reason, weight):
+            return logging.INFO, f"{pool}: {server} is drained no longer, weight {weight}: {check}: {reason}"
         case VirtualServerChanged(pool, before, after, live):
             level = logging.INFO if after == "up" else logging.WARNING
             return level, f"{pool} is {after}, was {before}: live weight {live}"

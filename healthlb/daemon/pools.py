@@ -9,12 +9,21 @@ from collections.abc import Callable
 from checks import ProbeResult
 from healthlb.core.desired import Standing
 from healthlb.core.health import next_interval, observe
+from healthlb.core.weight import merge, weight_of
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.events import Event, ProbesUnsent, RealServerDown, RealServerUp
-from healthlb.model.health import Health
+from healthlb.model.events import (
+    Event,
+    ProbesUnsent,
+    RealServerDown,
+    RealServerDrained,
+    RealServerUndrained,
+    RealServerUp,
+    RealServerWeightChanged,
+)
+from healthlb.model.health import Feedback, Health
 from healthlb.model.snapshot import LastProbe
 from healthlb.model.table import ServiceKey
 
@@ -97,10 +106,20 @@ class Pools:
         before = record.state
         record.state = observe(before, result.passed, schedule)
         record.last = LastProbe(self._clock(), result.passed, result.reason, result.seconds)
-        if record.state.health is not before.health or record.state.passing != before.passing:
+        turned = record.state.health is not before.health or record.state.passing != before.passing
+        if self._heard(record, result) or turned:
             for member in record.members:
                 self._look(member, record)
         return next_interval(record.state, schedule)
+
+    def _heard(self, record: ProbeRecord, result: ProbeResult) -> bool:
+        """Take what the server said of itself; return whether that is news."""
+        said = result.feedback
+        if said is None:
+            return False
+        before = record.feedback
+        record.feedback = merge(before, Feedback(said.weight, said.percent, said.admin))
+        return record.feedback != before
 
     def _claim(self, keys: frozenset[ServiceKey]) -> None:
         self.former |= self.ours
@@ -159,12 +178,28 @@ class Pools:
         self.dirty.add(member.pool.server.name)
         if member.standing.health is not before.health:
             self._turned(member, before, record)
+        if member.standing.feedback != before.feedback:
+            self._weighed(member, before, record)
 
     def _turned(self, member: Member, before: Standing, record: ProbeRecord) -> None:
         member.since = self._clock()
         self._unknown += (member.standing.health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
         if member.standing.health is not Health.UNKNOWN:
             self._sink(verdict(member, record))
+
+    def _weighed(self, member: Member, before: Standing, record: ProbeRecord) -> None:
+        configured = member.server.weight
+        was, now = weight_of(configured, before.feedback), weight_of(configured, member.standing.feedback)
+        if was == now:
+            return
+        reason = record.last.reason if record.last is not None else ""
+        what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason)
+        if not now:
+            self._sink(RealServerDrained(*what))
+        elif not was:
+            self._sink(RealServerUndrained(*what, now))
+        else:
+            self._sink(RealServerWeightChanged(*what, was, now))
 
     def _sent(self, record: ProbeRecord) -> None:
         reason = self._unsent.pop(record, None)

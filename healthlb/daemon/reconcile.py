@@ -10,6 +10,7 @@ from typing import Literal
 from healthlb.core.desired import Standing, desired_row
 from healthlb.core.plan import applied, plan, scope, service_of
 from healthlb.core.pool import live_weight, pool_state, quorum_met
+from healthlb.core.weight import weight_of
 from healthlb.linux.table import Table
 from healthlb.model.config import VirtualServer
 from healthlb.model.counters import TableReading
@@ -94,7 +95,7 @@ def _attempt(table: Table, job: Job) -> Outcome:
         drift = frozenset(plan(here, scope(job.known, touched))) & frozenset(operations)
     done, failures = _carry_out(table, actual, operations, job.held)
     table_now = applied(actual, done)
-    worth = {pool.service.key: _worth(pool, met, table_now) for pool, _, met in job.pools}
+    worth = {pool.service.key: _worth(pool, standings, met, table_now) for pool, standings, met in job.pools}
     return Outcome(reading, table_now, wanted, done, drift, failures, foreign, worth)
 
 
@@ -133,13 +134,15 @@ def _lives(row: ServiceRow) -> bool:
     return any(each.weight for each in row.destinations.values())
 
 
-def _worth(server: VirtualServer, met: bool, table: IpvsTable) -> Worth:
+def _worth(server: VirtualServer, standings: Sequence[Standing], met: bool, table: IpvsTable) -> Worth:
     row = table.services.get(server.service.key)
     rows = row.destinations if row is not None else {}
     live = live_weight(rows.values())
     met = quorum_met(met, live, server.quorum)
     weights = (rows[each.address].weight if each.address in rows else 0 for each in server.real_servers)
-    return Worth(live, met, pool_state((each.weight for each in server.real_servers), weights, met))
+    servers = zip(server.real_servers, standings, strict=True)
+    meant = (weight_of(each.weight, standing.feedback) for each, standing in servers)
+    return Worth(live, met, pool_state(meant, weights, met))
 
 
 def _wanted(job: Job, actual: IpvsTable) -> dict[ServiceKey, ServiceRow]:

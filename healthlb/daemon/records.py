@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from healthlb.core.desired import Standing
 from healthlb.core.health import combine
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
-from healthlb.model.health import CheckState
+from healthlb.model.health import CheckState, Feedback
 from healthlb.model.snapshot import LastProbe, PoolState
 from healthlb.model.table import ServiceRow
 
@@ -20,6 +20,7 @@ class ProbeRecord:
     probe: Probe
     state: CheckState = NO_RESULT
     last: LastProbe | None = None
+    feedback: Feedback | None = None
     passed_total: int = 0
     failed_total: int = 0
     unsent_total: int = 0
@@ -41,7 +42,13 @@ class Member:
         return Standing(
             combine(self.server.require, [record.state.health for record in self.records]),
             any(record.state.streak and not record.state.passing for record in self.records),
+            tuple([record.feedback for record in self.records if record.feedback is not None]),
         )
+
+    def told(self) -> list[tuple[str, Feedback]]:
+        """Return the feedback of each check that gave any, with the check's name."""
+        pairs = zip(self.server.probes, self.records, strict=True)
+        return [(probe.check.name, record.feedback) for probe, record in pairs if record.feedback is not None]
 
     def check_of(self, record: ProbeRecord) -> Check:
         """Return a record's check as this server's configuration names it: an equal one elsewhere may have another."""

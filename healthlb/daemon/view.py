@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from healthlb import __version__
+from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.prober import Prober
@@ -14,6 +15,7 @@ from healthlb.model.config import Probe
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.snapshot import (
+    Admin,
     CheckStatus,
     ConfigStatus,
     DirectorStatus,
@@ -134,17 +136,29 @@ def _real_server(
 ) -> RealServerStatus:
     server = member.server
     wanted = pool.wanted.destinations.get(server.address) if pool.wanted is not None else None
+    usage = usages.get(server.address) if row is not None else None
     return RealServerStatus(
         name=server.name,
         address=server.address,
         method=server.method,
         health=member.standing.health,
-        admin="enabled",
+        admin=_admin(member, usage),
         since=member.since,
-        weight=Weight(server.weight, wanted.weight if wanted is not None else None, row.weight if row else None),
-        usage=usages.get(server.address) if row is not None else None,
+        weight=Weight(
+            server.weight,
+            wanted.weight if wanted is not None else None,
+            row.weight if row else None,
+            chain(server, member.told(), member.standing.health),
+        ),
+        usage=usage,
         checks=tuple([_check(*each) for each in zip(server.probes, member.records, strict=True)]),
     )
+
+
+def _admin(member: Member, usage: Usage | None) -> Admin:
+    if not is_drained(member.server.weight, member.standing.feedback):
+        return "enabled"
+    return "draining" if usage is not None and usage.active else "drained"
 
 
 def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
@@ -158,6 +172,7 @@ def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
         passed_total=record.passed_total,
         failed_total=record.failed_total,
         unsent_total=record.unsent_total,
+        feedback=record.feedback,
     )
 
 

@@ -29,6 +29,39 @@ class RealServerDown:
 
 
 @dataclass(frozen=True, slots=True)
+class RealServerWeightChanged:
+    """What a check heard a server say changed its weight while up, with that check and the reason of its result."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    reason: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerDrained:
+    """What a check heard a server say took new connections away from it, told as in RealServerWeightChanged."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerUndrained:
+    """A drained server may have new connections again, with the weight that it has while up."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    reason: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualServerChanged:
     """A pool's state changed."""
 
@@ -137,6 +170,9 @@ class Warned:
 Event = (
     RealServerUp
     | RealServerDown
+    | RealServerWeightChanged
+    | RealServerDrained
+    | RealServerUndrained
     | VirtualServerChanged
     | QuorumLost
     | QuorumRegained

@@ -29,6 +29,18 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a check heard a server say of its own weight and admin state; None: nothing was said of it.
+
+    `weight` is 0-65535, or with `percent` a share of the configured weight, 100 for all of it.
+    """
+
+    weight: int | None = None
+    percent: bool = False
+    admin: Literal["ready", "drain", "maint"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckState:
     """One check on one target: the verdict, and how many of the latest results in a row were `passing`."""
 

@@ -6,9 +6,10 @@ from typing import Literal
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Health
+from healthlb.model.health import Feedback, Health
 from healthlb.model.table import Method, Service
 
+Admin = Literal["enabled", "draining", "drained"]
 PoolState = Literal["up", "degraded", "panic", "down"]
 
 
@@ -24,7 +25,10 @@ class LastProbe:
 
 @dataclass(frozen=True, slots=True)
 class CheckStatus:
-    """One check on one real server. `unsent_total` counts probes that the director itself could not send."""
+    """One check on one real server. `unsent_total` counts probes that the director itself could not send.
+
+    `feedback` is what the server said of itself so far, None where it never did.
+    """
 
     name: str
     type: str
@@ -34,26 +38,34 @@ class CheckStatus:
     passed_total: int = 0
     failed_total: int = 0
     unsent_total: int = 0
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The configured weight, the one that the policy wants (None: not in the table), and the one in the kernel."""
+    """The configured weight, the one that the policy wants (None: not in the table), and the one in the kernel.
+
+    `chain` tells how the configured one became the one that is wanted, a step each (`core.weight`).
+    """
 
     configured: int
     effective: int | None
     kernel: int | None
+    chain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RealServerStatus:
-    """One real server of one virtual server, with its kernel row's usage (None: no row)."""
+    """One real server of one virtual server, with its kernel row's usage (None: no row).
+
+    `admin`: a drained server is meant to have no new connections; while it is draining it still has some open.
+    """
 
     name: str
     address: Endpoint
     method: Method
     health: Health
-    admin: Literal["enabled", "draining", "drained"]
+    admin: Admin
     since: float
     weight: Weight
     usage: Usage | None

@@ -37,7 +37,7 @@ def real_server(name: str, address: str, health: Health, reason: str, port: int 
         health=health,
         admin="enabled",
         since=MOMENT - 60,
-        weight=Weight(1, int(up), int(up)),
+        weight=Weight(1, int(up), int(up), ("1",) if up else ("1", "0 (down)")),
         usage=Usage(Traffic(5, 48, 47, 2951, 6938), Traffic(1, 2, 3, 4, 5), 2, 3, 0),
         checks=(CheckStatus("web", "http", health, LastProbe(MOMENT - 1, up, reason, 0.0012), 7, passed_total=40),),
     )

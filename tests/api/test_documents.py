@@ -201,6 +201,8 @@ ADDED = {
             "connections.persistent",
             "real_servers.tunnel",
             "real_servers.connections.persistent",
+            "real_servers.weight.chain",
+            "real_servers.checks.feedback",
             "real_servers.checks.passed_total",
             "real_servers.checks.failed_total",
             "real_servers.checks.unsent_total",
@@ -234,7 +236,7 @@ def test_the_status_of_the_classic_set_up_reads_as_the_contract_shows_it(source:
     assert pool["quorum"] == {"up": 1, "hysteresis": 0, "live_weight": 1, "met": True}
     down = pool["real_servers"][1]
     assert (down["name"], down["address"], down["health"]) == ("web2", "11.197.140.20:28089", "down")
-    assert down["weight"] == {"configured": 1, "effective": 0, "kernel": 0}
+    assert down["weight"] == {"configured": 1, "effective": 0, "kernel": 0, "chain": ["1", "0 (down)"]}
     assert down["checks"][0]["last"]["reason"] == "connection refused"
     assert down["since"] == "2026-10-14T17:45:40.250Z"
 

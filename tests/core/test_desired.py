@@ -10,12 +10,12 @@ from healthlb.model.config import VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Health
 from healthlb.model.table import Destination, Method, Service, ServiceKey
-from tests.strategies import destinations, real_server, virtual_servers
+from tests.strategies import destinations, feedbacks, real_server, virtual_servers
 
 WEB1, WEB2, OLD = Endpoint("192.0.2.1", 80), Endpoint("192.0.2.2", 80), Endpoint("192.0.2.9", 80)
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
 SHOP = VirtualServer("shop", SERVICE, Method("nat"), (real_server(WEB1, weight=3),))
-STANDINGS = st.builds(Standing, st.sampled_from(Health), st.booleans())
+STANDINGS = st.builds(Standing, st.sampled_from(Health), st.booleans(), st.lists(feedbacks, max_size=2).map(tuple))
 UP, DOWN, UNKNOWN = (Standing(health) for health in (Health.UP, Health.DOWN, Health.UNKNOWN))
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from healthlb.core.desired import Standing
 from healthlb.core.rehearsal import Rehearsal, rehearse
 from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Health
+from healthlb.model.health import Feedback, Health
 from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination
 from healthlb.model.table import Destination, IpvsTable, Method, Service, ServiceKey, ServiceRow
 from tests.strategies import real_server
@@ -26,7 +27,7 @@ TABLE = IpvsTable(
 
 
 def rehearsed(config: Config = CONFIG, table: IpvsTable = TABLE, **changes: object) -> Rehearsal:
-    return rehearse(config, table, changes.get("verdicts", {}), changes.get("former", frozenset()))  # type: ignore[arg-type]
+    return rehearse(config, table, changes.get("known", {}), changes.get("former", frozenset()))  # type: ignore[arg-type]
 
 
 def test_without_a_director_a_rows_own_weight_stands_for_the_verdict() -> None:
@@ -36,9 +37,17 @@ def test_without_a_director_a_rows_own_weight_stands_for_the_verdict() -> None:
 
 
 def test_a_running_directors_verdicts_decide() -> None:
-    verdicts = {("shop", WEB1): Health.DOWN, ("shop", WEB2): Health.UP}
-    weights = {each.destination.address: each.destination.weight for each in rehearsed(verdicts=verdicts).operations}
+    known = {("shop", WEB1): Standing(Health.DOWN), ("shop", WEB2): Standing(Health.UP)}
+    weights = {each.destination.address: each.destination.weight for each in rehearsed(known=known).operations}
     assert weights == {WEB1: 0, WEB2: 1}
+
+
+def test_what_a_server_said_of_itself_stays_said() -> None:
+    said = Standing(Health.UP, feedback=(Feedback(50, percent=True),))
+    known = {("shop", WEB1): said, ("shop", WEB2): Standing(Health.DOWN)}
+    shop = replace(SHOP, real_servers=(real_server(WEB1, weight=8), real_server(WEB2)))
+    [edit] = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), known=known).operations
+    assert edit == EditDestination(SERVICE.key, Destination(WEB1, Method("nat"), 4))
 
 
 def test_a_server_that_is_new_waits_for_its_first_verdict() -> None:

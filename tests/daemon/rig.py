@@ -10,10 +10,11 @@ from checks import ProbeResult
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.view import Reload, View
 from healthlb.linux.memory import MemoryTable
 from healthlb.linux.table import TableUnavailableError
 from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
-from healthlb.model.counters import TableReading
+from healthlb.model.counters import TableReading, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
     Event,
@@ -23,6 +24,7 @@ from healthlb.model.operations import (
     Operation,
     OperationFailure,
 )
+from healthlb.model.snapshot import Snapshot
 from healthlb.model.table import Method, Service, ServiceKey
 
 NAT = Method("nat")
@@ -81,7 +83,8 @@ class Rig:
         self.records[record.probe.target] = record
 
     def _removed(self, record: ProbeRecord) -> None:
-        del self.records[record.probe.target]
+        if self.records[record.probe.target] is record:
+            del self.records[record.probe.target]
 
     async def adopt(self, *servers: VirtualServer, **director: Any) -> None:
         await self.controller.adopt(config(*servers, **director))
@@ -102,8 +105,31 @@ class Rig:
         }
         await self.controller.make_pass()
 
+    def busy(self, server: Endpoint, connections: int) -> None:
+        """Let the kernel have counted so many active connections to a server of the one service."""
+        reading = self.controller.reading
+        usages = {VIP: {server: Usage(active=connections)}}
+        self.controller.reading = replace(reading, destinations=usages)
+
     def told(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class NoProber:
+    """What a view asks of a prober that has nothing to do."""
+
+    in_flight = late_total = 0
+
+    def __len__(self) -> int:
+        return 0
+
+
+def view_of(rig: Rig) -> View:
+    return View(rig.controller, NoProber(), "memory", Reload(), lambda: ())  # type: ignore[arg-type]
+
+
+async def shown(rig: Rig) -> Snapshot:
+    return await view_of(rig).build()
 
 
 def web(address: Endpoint, **changes: Any) -> RealServer:

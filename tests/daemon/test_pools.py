@@ -8,23 +8,15 @@ import pytest
 
 from healthlb.daemon import breath
 from healthlb.daemon.records import Member, Pool
-from healthlb.daemon.view import Reload, View
 from healthlb.model.config import Probe
 from healthlb.model.events import ProbesUnsent, RealServerUp
-from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, web
+from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, shown, web
 
 API = replace(CHECK, name="api")
 
 
 async def names_shown(rig: Rig) -> list[list[str]]:
-    class NoProber:
-        in_flight = late_total = 0
-
-        def __len__(self) -> int:
-            return 0
-
-    view = View(rig.controller, NoProber(), "memory", Reload(), lambda: ())  # type: ignore[arg-type]
-    pools = (await view.build()).virtual_servers
+    pools = (await shown(rig)).virtual_servers
     return [[check.name for check in server.checks] for pool in pools for server in pool.real_servers]
 
 

@@ -6,26 +6,14 @@ import time
 import pytest
 
 from healthlb.daemon import breath, view
-from healthlb.daemon.view import Reload, View
-from tests.daemon.rig import Rig, run, shop
-
-
-class NoProber:
-    in_flight = late_total = 0
-
-    def __len__(self) -> int:
-        return 0
-
-
-def of(rig: Rig) -> View:
-    return View(rig.controller, NoProber(), "memory", Reload(), lambda: ())  # type: ignore[arg-type]
+from tests.daemon.rig import Rig, run, shop, view_of
 
 
 def test_twenty_readers_at_once_cost_one_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop())
         monkeypatch.setattr(breath, "STRETCH", -1.0)
-        shown = of(rig)
+        shown = view_of(rig)
         taken = await asyncio.gather(*[shown.snapshot(60.0) for _ in range(20)])
         assert len({id(each) for each in taken}) == 1
 
@@ -35,7 +23,7 @@ def test_twenty_readers_at_once_cost_one_snapshot(monkeypatch: pytest.MonkeyPatc
 def test_a_wall_clock_that_is_set_back_freezes_no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop())
-        shown = of(rig)
+        shown = view_of(rig)
         first = await shown.snapshot(60.0)
         now, ticks = time.time(), time.monotonic()
         monkeypatch.setattr(view.time, "time", lambda: now - 3600)
