@@ -11,6 +11,7 @@ from typing import Any
 
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.evidence import SeenProbe, escaped
 from healthlb.model.health import Feedback
 from healthlb.model.snapshot import (
     CheckStatus,
@@ -163,6 +164,28 @@ def _check(check: CheckStatus) -> dict[str, Any]:
         "failed_total": check.failed_total,
         "unsent_total": check.unsent_total,
         "feedback": _feedback(check.feedback),
+        "warning": check.warning,
+        "last_failure": _seen(check.last_failure),
+        "last_pass": _seen(check.last_pass),
+    }
+
+
+def _seen(probe: SeenProbe | None) -> dict[str, Any] | None:
+    if probe is None:
+        return None
+    saw = probe.evidence
+    return {
+        "at": timestamp(probe.at),
+        "reason": probe.reason,
+        "seconds": round(probe.seconds, 6),
+        "evidence": None
+        if saw is None
+        else {
+            "sent": escaped(saw.sent),
+            "received": escaped(saw.received),
+            "peer": saw.peer,
+            "certificate": saw.certificate,
+        },
     }
 
 

@@ -178,6 +178,7 @@ _SERVICE_USAGE = _usage_families("virtual_server", "virtual server")
 _DESTINATION_USAGE = _usage_families("real_server", "real server")
 
 _CHECK_UP = Family("healthlb_check_up", "gauge", "1 when the check's verdict is up.")
+_CHECK_WARNING = Family("healthlb_check_warning", "gauge", "1 when the check warns; the status says of what.")
 _CHECK_SECONDS = Family("healthlb_check_last_probe_duration_seconds", "gauge", "How long the latest probe took.")
 _CHECK_PROBES = Family(
     "healthlb_check_probes_total",
@@ -255,6 +256,7 @@ def _checks(snapshot: Snapshot) -> Iterator[str]:
                 checks.append(check)
             yield ""
     yield from lines(_CHECK_UP, zip(texts, (check.health is Health.UP for check in checks), strict=True))
+    yield from lines(_CHECK_WARNING, zip(texts, (bool(check.warning) for check in checks), strict=True))
     yield from lines(
         _CHECK_SECONDS, zip(texts, (check.last.seconds if check.last else None for check in checks), strict=True)
     )

@@ -179,12 +179,14 @@ def _of_server(server: dict[str, Any]) -> str:
 
 
 def _urgency(check: dict[str, Any]) -> int:
-    """Rank a check for showing: one that is down, else one that fails, else one without a verdict, else the first."""
+    """Rank a check for showing: one that is down, fails, has no verdict, warns; else the first."""
     if check["health"] == "down":
         return 0
     if check["last"] is not None and not check["last"]["passed"]:
         return 1
-    return 2 if check["health"] == "unknown" else 3
+    if check["health"] == "unknown":
+        return 2
+    return 3 if check.get("warning") else 4
 
 
 def _result(check: dict[str, Any]) -> str:
@@ -192,7 +194,8 @@ def _result(check: dict[str, Any]) -> str:
     if last is None:
         return f"{check['name']} not probed yet"
     if last["passed"]:
-        return f"{check['name']} {last['reason']} {_latency(last['seconds'])}"
+        warning = f", warning: {check['warning']}" if check.get("warning") else ""
+        return f"{check['name']} {last['reason']} {_latency(last['seconds'])}{warning}"
     return f"{check['name']} {last['reason']}, {check['streak']} in a row"
 
 

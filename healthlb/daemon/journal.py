@@ -4,6 +4,8 @@ import logging
 from dataclasses import fields
 
 from healthlb.model.events import (
+    CheckWarned,
+    CheckWarningEnded,
     ConfigRefused,
     ConfigReloaded,
     DriftRepaired,
@@ -11,6 +13,8 @@ from healthlb.model.events import (
     ForeignServicesKept,
     OperationFailed,
     OperationRecovered,
+    ProbeFailed,
+    ProbePassed,
     ProbesUnsent,
     QuorumLost,
     QuorumRegained,
@@ -42,14 +46,22 @@ def told(event: Event) -> tuple[int, str]:  # noqa: C901, PLR0912  a table in co
     match event:
         case RealServerUp(pool, server, check, reason, streak):
             return logging.INFO, f"{pool}: {server} is UP: {check}: {reason} ({_times(streak)})"
-        case RealServerDown(pool, server, check, reason, streak):
-            return logging.WARNING, f"{pool}: {server} is DOWN: {check}: {reason} ({_times(streak)})"
+        case RealServerDown(pool, server, check, reason, streak, evidence):
+            return logging.WARNING, f"{pool}: {server} is DOWN: {check}: {reason} ({_times(streak)}){_saw(evidence)}"
         case RealServerWeightChanged(pool, server, check, reason, before, after):
             return logging.INFO, f"{pool}: {server} has weight {after}, was {before}: {check}: {reason}"
         case RealServerDrained(pool, server, check, reason):
             return logging.WARNING, f"{pool}: {server} is drained: {check}: {reason}"
         case RealServerUndrained(pool, server, check, reason, weight):
             return logging.INFO, f"{pool}: {server} is drained no longer, weight {weight}: {check}: {reason}"
+        case CheckWarned(pool, server, check, warning):
+            return logging.WARNING, f"{pool}: {server}: {check} warns: {warning}"
+        case CheckWarningEnded(pool, server, check):
+            return logging.INFO, f"{pool}: {server}: {check} warns no longer"
+        case ProbePassed(check, target, reason, seconds, evidence):
+            return logging.INFO, f"probe {check} of {target} passed: {reason} in {seconds:.4f}s{_saw(evidence)}"
+        case ProbeFailed(check, target, reason, seconds, evidence):
+            return logging.INFO, f"probe {check} of {target} failed: {reason} in {seconds:.4f}s{_saw(evidence)}"
         case VirtualServerChanged(pool, before, after, live):
             level = logging.INFO if after == "up" else logging.WARNING
             return level, f"{pool} is {after}, was {before}: live weight {live}"
@@ -80,6 +92,10 @@ def told(event: Event) -> tuple[int, str]:  # noqa: C901, PLR0912  a table in co
             return logging.ERROR, f"probes cannot be sent, verdicts stay as they are: {check} to {target}: {reason}"
         case Warned(warning):
             return logging.WARNING, warning
+
+
+def _saw(evidence: str) -> str:
+    return f"; {evidence}" if evidence else ""
 
 
 def _times(streak: int) -> str:

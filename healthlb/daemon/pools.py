@@ -6,7 +6,8 @@ Owned and called by the controller alone.
 from collections import Counter
 from collections.abc import Callable
 
-from checks import ProbeResult
+from checks import Evidence, ProbeResult
+from checks.wire.showing import shown
 from healthlb.core.desired import Standing
 from healthlb.core.health import next_interval, observe
 from healthlb.core.weight import merge, weight_of
@@ -15,7 +16,11 @@ from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
+    CheckWarned,
+    CheckWarningEnded,
     Event,
+    ProbeFailed,
+    ProbePassed,
     ProbesUnsent,
     RealServerDown,
     RealServerDrained,
@@ -99,13 +104,21 @@ class Pools:
             self._not_sent(record, result)
             return schedule.fast_interval
         self._sent(record)
+        now = self._clock()
         if result.passed:
             record.passed_total += 1
+            if result.evidence is not None:
+                record.success = now, result
         else:
             record.failed_total += 1
+            record.failure = now, result
         before = record.state
         record.state = observe(before, result.passed, schedule)
-        record.last = LastProbe(self._clock(), result.passed, result.reason, result.seconds)
+        record.last = LastProbe(now, result.passed, result.reason, result.seconds)
+        if record.probe.check.log != "verdicts":
+            self._log(record, result)
+        if result.warning != record.warning and (result.passed or result.warning):
+            self._warn(record, result.warning)
         turned = record.state.health is not before.health or record.state.passing != before.passing
         if self._heard(record, result) or turned:
             for member in record.members:
@@ -120,6 +133,24 @@ class Pools:
         before = record.feedback
         record.feedback = merge(before, Feedback(said.weight, said.percent, said.admin))
         return record.feedback != before
+
+    def _log(self, record: ProbeRecord, result: ProbeResult) -> None:
+        check = record.probe.check
+        if result.passed and check.log != "all":
+            return
+        event = ProbePassed if result.passed else ProbeFailed
+        self._sink(
+            event(check.name, str(record.probe.target), result.reason, result.seconds, in_short(result.evidence))
+        )
+
+    def _warn(self, record: ProbeRecord, warning: str) -> None:
+        """Show a pass's warning; only its beginning and its end are told, as its words may differ each time."""
+        before, record.warning = record.warning, warning
+        if bool(before) == bool(warning):
+            return
+        for member in record.members:
+            what = (member.pool.server.name, member.server.name, member.check_of(record).name)
+            self._sink(CheckWarned(*what, warning) if warning else CheckWarningEnded(*what))
 
     def _claim(self, keys: frozenset[ServiceKey]) -> None:
         self.former |= self.ours
@@ -222,9 +253,21 @@ class Pools:
 
 def verdict(member: Member, record: ProbeRecord) -> Event:
     """Return the event of a member whose verdict turned because of a record's latest result."""
-    event = RealServerUp if member.standing.health is Health.UP else RealServerDown
     reason = record.last.reason if record.last is not None else ""
-    return event(member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.state.streak)
+    what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.state.streak)
+    if member.standing.health is Health.UP:
+        return RealServerUp(*what)
+    failure = record.failure[1] if record.failure is not None and not record.state.passing else None
+    return RealServerDown(*what, in_short(failure.evidence if failure is not None else None))
+
+
+def in_short(evidence: Evidence | None) -> str:
+    """Return what a probe saw, for a line of the log."""
+    if evidence is None:
+        return ""
+    parts = [f"received '{shown(evidence.received)}'"] if evidence.received else []
+    parts += [f"certificate: {evidence.certificate}"] if evidence.certificate else []
+    return ", ".join(parts)
 
 
 async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from checks import ProbeResult
 from healthlb.core.desired import Standing
 from healthlb.core.health import combine
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
@@ -15,12 +16,19 @@ NO_VERDICT = Standing()
 
 @dataclass(slots=True, eq=False)
 class ProbeRecord:
-    """One probe with its verdict and counts, and the members that rest on it."""
+    """One probe with its verdict and counts, and the members that rest on it.
+
+    `failure` is the latest failed result, and `success` the latest that passed with evidence, each with the UNIX
+    seconds at which it came.
+    """
 
     probe: Probe
     state: CheckState = NO_RESULT
     last: LastProbe | None = None
     feedback: Feedback | None = None
+    warning: str = ""
+    failure: tuple[float, ProbeResult] | None = None
+    success: tuple[float, ProbeResult] | None = None
     passed_total: int = 0
     failed_total: int = 0
     unsent_total: int = 0

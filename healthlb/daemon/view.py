@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from checks import ProbeResult
 from healthlb import __version__
 from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
@@ -14,6 +15,7 @@ from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Probe
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.evidence import Evidence, SeenProbe
 from healthlb.model.snapshot import (
     Admin,
     CheckStatus,
@@ -173,7 +175,19 @@ def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
         failed_total=record.failed_total,
         unsent_total=record.unsent_total,
         feedback=record.feedback,
+        warning=record.warning,
+        last_failure=_seen(record.failure),
+        last_pass=_seen(record.success),
     )
+
+
+def _seen(remembered: tuple[float, ProbeResult] | None) -> SeenProbe | None:
+    if remembered is None:
+        return None
+    at, result = remembered
+    saw = result.evidence
+    evidence = None if saw is None else Evidence(saw.sent, saw.received, saw.peer, saw.certificate)
+    return SeenProbe(at, result.reason, result.seconds, evidence)
 
 
 def _sum(service: Usage | None, usages: Mapping[Endpoint, Usage]) -> Usage | None:

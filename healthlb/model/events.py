@@ -19,13 +19,14 @@ class RealServerUp:
 
 @dataclass(frozen=True, slots=True)
 class RealServerDown:
-    """A real server's verdict turned DOWN, told as in RealServerUp."""
+    """A real server's verdict turned DOWN, told as in RealServerUp; `evidence` is what the last probe saw, in short."""
 
     virtual_server: str
     real_server: str
     check: str
     reason: str
     streak: int
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,47 @@ class RealServerUndrained:
     check: str
     reason: str
     weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWarned:
+    """A check of a real server passed and warned of something; told once, however long it lasts."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWarningEnded:
+    """A check that had warned passed without a warning."""
+
+    virtual_server: str
+    real_server: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePassed:
+    """A probe passed, for a check whose every result is to be told; `seconds` is how long it took."""
+
+    check: str
+    target: str
+    reason: str
+    seconds: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFailed:
+    """A probe failed, for a check whose failures are to be told, as in ProbePassed."""
+
+    check: str
+    target: str
+    reason: str
+    seconds: float
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +215,10 @@ Event = (
     | RealServerWeightChanged
     | RealServerDrained
     | RealServerUndrained
+    | CheckWarned
+    | CheckWarningEnded
+    | ProbePassed
+    | ProbeFailed
     | VirtualServerChanged
     | QuorumLost
     | QuorumRegained

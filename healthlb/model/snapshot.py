@@ -6,6 +6,7 @@ from typing import Literal
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import Feedback, Health
 from healthlb.model.table import Method, Service
 
@@ -27,7 +28,8 @@ class LastProbe:
 class CheckStatus:
     """One check on one real server. `unsent_total` counts probes that the director itself could not send.
 
-    `feedback` is what the server said of itself so far, None where it never did.
+    `feedback` is what the server said of itself so far, None where it never did. `warning` is what the latest pass
+    warned of. `last_failure` stays after a recovery; `last_pass` is kept where the check's `log` is `all`.
     """
 
     name: str
@@ -39,6 +41,9 @@ class CheckStatus:
     failed_total: int = 0
     unsent_total: int = 0
     feedback: Feedback | None = None
+    warning: str = ""
+    last_failure: SeenProbe | None = None
+    last_pass: SeenProbe | None = None
 
 
 @dataclass(frozen=True, slots=True)

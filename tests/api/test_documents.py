@@ -15,7 +15,8 @@ from healthlb.api.rendering import in_slices
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Health
+from healthlb.model.evidence import Evidence, SeenProbe
+from healthlb.model.health import Feedback, Health
 from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
@@ -43,9 +44,15 @@ usages = st.none() | st.builds(Usage, traffics, traffics, small, small, small)
 tunnels = st.builds(Tunnel, st.sampled_from(["ipip", "gue", "gre"]), ports, st.sampled_from(["none", "csum"]))
 methods = st.builds(Method, st.sampled_from(["nat", "dr"])) | st.builds(Method, st.just("tunnel"), tunnels)
 probes = st.builds(LastProbe, moments, st.booleans(), texts, st.floats(0, 1000))
-checks = st.builds(
-    CheckStatus, texts, texts, st.sampled_from(Health), st.none() | probes, small, counts, counts, counts
+evidence = st.builds(Evidence, st.binary(max_size=9), st.binary(max_size=9), texts, texts)
+seen = st.none() | st.builds(SeenProbe, moments, texts, st.floats(0, 1000), st.none() | evidence)
+feedbacks = st.none() | st.builds(
+    Feedback, st.none() | small, st.booleans(), st.sampled_from([None, "ready", "drain", "maint"])
 )
+checks = st.builds(
+    CheckStatus, texts, texts, st.sampled_from(Health), st.none() | probes, small, counts, counts, counts,
+    feedback=feedbacks, warning=texts, last_failure=seen, last_pass=seen,
+)  # fmt: skip
 keys = st.builds(ServiceKey.at, st.sampled_from(["tcp", "udp", "sctp"]), endpoints) | st.builds(
     ServiceKey.marked, st.integers(1, 2**32 - 1), st.sampled_from(["inet", "inet6"])
 )
@@ -57,7 +64,7 @@ real_servers = st.builds(
     health=st.sampled_from(Health),
     admin=st.sampled_from(["enabled", "draining", "drained"]),
     since=moments,
-    weight=st.builds(Weight, small, st.none() | small, st.none() | small),
+    weight=st.builds(Weight, small, st.none() | small, st.none() | small, st.lists(texts, max_size=2).map(tuple)),
     usage=usages,
     checks=st.lists(checks, max_size=3).map(tuple),
 )
@@ -203,6 +210,9 @@ ADDED = {
             "real_servers.connections.persistent",
             "real_servers.weight.chain",
             "real_servers.checks.feedback",
+            "real_servers.checks.warning",
+            "real_servers.checks.last_failure",
+            "real_servers.checks.last_pass",
             "real_servers.checks.passed_total",
             "real_servers.checks.failed_total",
             "real_servers.checks.unsent_total",
@@ -255,6 +265,17 @@ def test_any_snapshot_is_json_that_says_what_the_snapshot_says(snapshot: Snapsho
         assert shown["rates"]["out_bytes_per_second"] == usage.rates.out_bytes
     for moment in (status["taken_at"], status["director"]["started_at"], status["director"]["config"]["loaded_at"]):
         assert RFC3339.fullmatch(moment)
+
+
+@given(evidence)
+def test_what_was_seen_is_printable_text_that_tells_every_byte(saw: Evidence) -> None:
+    check = CheckStatus("web", "http", Health.DOWN, None, 1, last_failure=SeenProbe(0.5, "no", 0.25, saw))
+    told = json.loads(json.dumps(document._check(check)["last_failure"]))
+    assert (told["at"], told["reason"], told["seconds"]) == ("1970-01-01T00:00:00.500Z", "no", 0.25)
+    for data, text in ((saw.sent, told["evidence"]["sent"]), (saw.received, told["evidence"]["received"])):
+        assert text.isascii()
+        assert text.isprintable()
+        assert text.encode().decode("unicode_escape").encode("latin-1") == data
 
 
 @given(snapshots)
@@ -335,6 +356,8 @@ def test_any_snapshot_is_metrics_that_a_strict_reader_takes(snapshot: Snapshot) 
     assert all({name for name, _ in labels} >= NODE_EXPORTER for labels in rows)
     probes_made = families["healthlb_check_probes_total"]
     assert len(probes_made) == 3 * sum(len(server.checks) for server in servers)
+    warnings = families["healthlb_check_warning"]
+    assert sum(warnings.values()) == sum(bool(check.warning) for server in servers for check in server.checks)
 
 
 def test_no_family_has_a_state_or_a_health_as_a_label(source: Any) -> None:
