@@ -120,6 +120,8 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "in_flight": probing.in_flight,
             "late_total": probing.late_total,
             "unsent_total": probing.unsent_total,
+            "void_total": probing.void_total,
+            "waiting": probing.waiting,
         },
         "warnings": director.warnings,
     }
@@ -164,7 +166,7 @@ def _check(check: CheckStatus) -> dict[str, Any]:
         "failed_total": check.failed_total,
         "unsent_total": check.unsent_total,
         "feedback": _feedback(check.feedback),
-        "warning": check.warning,
+        "warning": check.warning or None,
         "last_failure": _seen(check.last_failure),
         "last_pass": _seen(check.last_pass),
     }

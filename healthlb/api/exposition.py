@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from healthlb.model.snapshot import Distribution
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _VALUE = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -22,7 +24,7 @@ class Family:
     """One metric's name, kind and explanation."""
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
 
 
@@ -38,3 +40,14 @@ def lines(family: Family, samples: Iterable[Sample]) -> Iterator[str]:
     for text, value in samples:
         # An empty fragment still lets the renderer look at the clock.
         yield "" if value is None else f"{name}{text} {+value!r}\n"
+
+
+def buckets(distribution: Distribution, **pairs: str) -> Iterator[Sample]:
+    """Yield the samples of one series of a histogram: its cumulative buckets, its sum and its count."""
+    below = 0
+    for bound, count in zip((*distribution.bounds, "+Inf"), distribution.counts, strict=True):
+        below += count
+        yield "_bucket" + labels(**pairs, le=str(bound)), below
+    rest = labels(**pairs) if pairs else ""
+    yield "_sum" + rest, distribution.sum
+    yield "_count" + rest, below

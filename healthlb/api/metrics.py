@@ -7,7 +7,7 @@ not change its identity at the worst moment. Series of kernel rows carry node_ex
 
 from collections.abc import Callable, Iterator
 
-from healthlb.api.exposition import Family, Sample, labels, lines
+from healthlb.api.exposition import Family, Sample, buckets, labels, lines
 from healthlb.model.counters import Usage
 from healthlb.model.health import Health
 from healthlb.model.snapshot import CheckStatus, RealServerStatus, Snapshot, VirtualServerStatus
@@ -76,7 +76,19 @@ _DIRECTOR: tuple[tuple[Family, Callable[[Snapshot], _Number]], ...] = (
         Family("healthlb_probes_unsent_total", "counter", "Probes that the director itself could not send."),
         lambda snapshot: snapshot.director.probing.unsent_total,
     ),
+    (
+        Family("healthlb_probes_void_total", "counter", "Probes without a verdict because the director was late."),
+        lambda snapshot: snapshot.director.probing.void_total,
+    ),
+    (
+        Family("healthlb_probes_waiting", "gauge", "Probes that are due and wait because too many are under way."),
+        lambda snapshot: snapshot.director.probing.waiting,
+    ),
 )
+
+_LATENESS = Family("healthlb_probe_start_lateness_seconds", "histogram", "How late probes start.")
+_LAG = Family("healthlb_loop_lag_seconds", "histogram", "How late the director's loop comes to a timer of its own.")
+_DURATION = Family("healthlb_probe_duration_seconds", "histogram", "How long probes take, by the type of their check.")
 
 _POOL: tuple[tuple[Family, Callable[[VirtualServerStatus], _Number]], ...] = (
     (
@@ -196,6 +208,10 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
     )
     for family, number in _DIRECTOR:
         yield from lines(family, [("", number(snapshot))])
+    probing = director.probing
+    yield from lines(_LATENESS, buckets(probing.lateness))
+    yield from lines(_LAG, buckets(probing.loop_lag))
+    yield from lines(_DURATION, (each for name, values in probing.durations for each in buckets(values, type=name)))
     yield from _virtual_servers(snapshot)
     yield from _real_servers(snapshot)
     yield from _checks(snapshot)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from checks import Check, Target
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
@@ -23,6 +24,7 @@ from healthlb.daemon.fault import describe
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.preflight import surroundings, tls_settings, unsupported, unusable
 from healthlb.daemon.prober import Prober
+from healthlb.daemon.punctuality import Punctuality
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
@@ -31,12 +33,13 @@ from healthlb.daemon.view import Reload, View
 from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
 from healthlb.model.config import Config, VirtualServer
-from healthlb.model.events import ConfigRefused, ConfigReloaded, Warned
+from healthlb.model.events import ConfigRefused, ConfigReloaded, ProbesWaited, Warned
 
 SPARE_DESCRIPTORS = 256
 """File descriptors that are kept for everything but probes."""
 MOST_PROBES = 8_000
 """Probes under way at most, whatever the descriptors allow."""
+CROWD = "More probes are due than the {} that may be under way at once, so that some start late."
 MUTE = 30.0
 """Seconds by which probes may be overdue before the watchdog is no longer fed."""
 SWITCH = 0.0001
@@ -74,11 +77,16 @@ class Director:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
         self._files = Worker("files")
-        self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence))
+        self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence), self._hint)
         pools = Pools(journal.record, time.time, self._probe_added, self._probe_removed)
         self.controller = Controller(table, pools, journal.record, chance, self._alive)
-        self.prober = Prober(loop, self._engine, self.controller.finished, _probe_limit(), chance)
-        self.view = View(self.controller, self.prober, table.backend, self._reload, lambda: self._warnings)
+        self.prober = Prober(
+            loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
+        )
+        self._punctuality = Punctuality(loop, lambda: pools.void_total, journal.record)
+        self.view = View(
+            self.controller, self.prober, table.backend, self._reload, self._all_warnings, lags=self._punctuality.lags
+        )
         self._doors = Doors(self.view, self)
 
     async def start(self, config: Config) -> None:
@@ -100,6 +108,7 @@ class Director:
         await self.controller.make_pass()
         gc.collect()
         gc.freeze()
+        self._punctuality.start()
         self._manager.ready(config.summary())
         LOG.info("serving %s, table %s", config.summary(), self._table.backend)
 
@@ -135,6 +144,7 @@ class Director:
     async def stop(self, *, withdraw: bool) -> None:
         """Let go of everything, whatever part of it fails; `withdraw`: leave the table as `on_stop` says."""
         self._manager.stopping()
+        self._punctuality.close()
         self.prober.close()
         for part in (self._doors.close, self.controller.withdraw) if withdraw else (self._doors.close,):
             try:
@@ -245,6 +255,16 @@ class Director:
     def _alive(self) -> None:
         if self.prober.overdue() < MUTE:
             self._manager.alive()
+
+    def _hint(self, check: Check, target: Target) -> None:
+        self.prober.hurry(check, target)
+
+    def _crowded(self) -> None:
+        journal.record(ProbesWaited(self.prober.limit))
+
+    def _all_warnings(self) -> tuple[str, ...]:
+        crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
+        return self._warnings + crowd
 
     def _probe_added(self, record: ProbeRecord) -> None:
         self.prober.add(record)

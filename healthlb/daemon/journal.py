@@ -11,11 +11,13 @@ from healthlb.model.events import (
     DriftRepaired,
     Event,
     ForeignServicesKept,
+    LoopHeld,
     OperationFailed,
     OperationRecovered,
     ProbeFailed,
     ProbePassed,
     ProbesUnsent,
+    ProbesWaited,
     QuorumLost,
     QuorumRegained,
     RealServerDown,
@@ -90,6 +92,14 @@ def told(event: Event) -> tuple[int, str]:  # noqa: C901, PLR0912  a table in co
             return logging.ERROR, f"reload refused, the configuration before it stays in force: {reason}"
         case ProbesUnsent(check, target, reason):
             return logging.ERROR, f"probes cannot be sent, verdicts stay as they are: {check} to {target}: {reason}"
+        case ProbesWaited(most):
+            return (
+                logging.WARNING,
+                f"more probes are due than the {most} that may be under way at once: some come late",
+            )
+        case LoopHeld(seconds, void):
+            what = "1 probe is void, not failed" if void == 1 else f"{void} probes are void, not failed"
+            return logging.WARNING, f"the loop was late by {seconds:.2f}s; {what}"
         case Warned(warning):
             return logging.WARNING, warning
 

@@ -3,7 +3,7 @@
 Owned and called by the controller alone.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from checks import Evidence, ProbeResult
@@ -12,6 +12,7 @@ from healthlb.core.desired import Standing
 from healthlb.core.health import next_interval, observe
 from healthlb.core.weight import merge, weight_of
 from healthlb.daemon.breath import Breath
+from healthlb.daemon.histogram import DURATION, Histogram
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
@@ -33,6 +34,8 @@ from healthlb.model.snapshot import LastProbe
 from healthlb.model.table import ServiceKey
 
 Sink = Callable[[Event], None]
+VOID = "void:"
+"""How the reason of a probe begins that the director was too late to judge."""
 
 
 class Pools:
@@ -59,6 +62,8 @@ class Pools:
         self._reasons: Counter[str] = Counter()
         self._unknown = 0
         self.unsent_total = 0
+        self.void_total = 0
+        self.durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(DURATION))
         self.by_name: dict[str, Pool] = {}
         self.ours: frozenset[ServiceKey] = frozenset()
         self.former: set[ServiceKey] = set()
@@ -101,9 +106,14 @@ class Pools:
         """Take one result and return the seconds from this probe's start to the next, before jitter."""
         schedule = record.probe.check.schedule
         if not result.sent:
+            if result.reason.startswith(VOID):
+                # Nobody's fault but ours, and no reason to have even more to do.
+                self.void_total += 1
+                return next_interval(record.state, schedule)
             self._not_sent(record, result)
             return schedule.fast_interval
         self._sent(record)
+        self.durations[record.probe.check.type].observe(result.seconds)
         now = self._clock()
         if result.passed:
             record.passed_total += 1

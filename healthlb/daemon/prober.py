@@ -2,6 +2,9 @@
 
 First probes are spread at random, later ones are jittered around their interval, start to start. At most `limit` probes
 are under way; those due beyond it wait in line and are counted late, never lost. The engine carries them out.
+
+A hint (`hurry`) asks for a probe out of turn, and can do no more than that: one under way is followed by another, and
+however many hints there are, one target is not probed more often than once a tick.
 """
 
 import heapq
@@ -12,6 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from checks import Check, ProbeResult, Target
+from healthlb.daemon.histogram import LATENESS, Histogram
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.target import check_of, target_of
 
@@ -27,6 +31,10 @@ STRETCH = 0.002
 """Seconds for which starts may hold the loop; what is due beyond them follows at its next turn."""
 SPREAD = 2.0
 """Seconds over which first probes are spread at most, so that a long interval does not delay the first verdict."""
+
+
+SPELL = 60.0
+"""Seconds without a probe that had to wait after which the next one is told of again."""
 
 
 class Timer(Protocol):
@@ -64,7 +72,7 @@ class Carrier(Protocol):
 class Slot:
     """One probe's place in the schedule."""
 
-    __slots__ = ("_prober", "check", "due", "record", "removed", "started", "target")
+    __slots__ = ("_prober", "check", "due", "hurried", "queued", "record", "removed", "started", "target", "under_way")
 
     def __init__(self, prober: "Prober", record: ProbeRecord, due: float) -> None:
         self._prober = prober
@@ -73,7 +81,7 @@ class Slot:
         self.target = target_of(record.probe)
         self.due = due
         self.started = 0.0
-        self.removed = False
+        self.removed = self.queued = self.under_way = self.hurried = False
 
     def __lt__(self, other: "Slot") -> bool:
         return self.due < other.due
@@ -84,7 +92,10 @@ class Slot:
 
 
 class Prober:
-    """Starts every probe when it is due and hands each result to `finished`, which returns the next interval."""
+    """Starts every probe when it is due and hands each result to `finished`, which returns the next interval.
+
+    `crowded` is called when probes have to wait for others to end, once for each spell of it.
+    """
 
     def __init__(
         self,
@@ -93,6 +104,8 @@ class Prober:
         finished: Callable[[ProbeRecord, ProbeResult], float],
         limit: int,
         chance: random.Random,
+        *,
+        crowded: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._carrier = carrier
@@ -105,8 +118,12 @@ class Prober:
         self._timer: Timer | None = None
         self._timer_at = float("inf")
         self._removed = 0
+        self._crowded = crowded
+        self._crowded_at = float("-inf")
+        self._aimed: dict[Target, list[Slot]] | None = None
         self.in_flight = 0
         self.late_total = 0
+        self.lateness = Histogram(LATENESS)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -116,11 +133,64 @@ class Prober:
         spread = min(record.probe.check.schedule.fast_interval, SPREAD)
         slot = Slot(self, record, self._clock.time() + self._chance.uniform(0, spread))
         self._slots[record] = slot
+        if self._aimed is not None:
+            self._aimed.setdefault(slot.target, []).append(slot)
         self._push(slot)
 
     def remove(self, record: ProbeRecord) -> None:
         """Stop probing; a probe under way ends unheard."""
         slot = self._slots.pop(record)
+        self._forget_aim(slot)
+        self._retire(slot)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many probes are due and wait because too many are under way."""
+        return len(self._waiting)
+
+    @property
+    def limit(self) -> int:
+        """Return how many probes may be under way."""
+        return self._limit
+
+    def crowded(self) -> bool:
+        """Whether a probe had to wait lately."""
+        return self._clock.time() - self._crowded_at < SPELL
+
+    def hurry(self, check: Check, target: Target) -> None:
+        """Probe this check of this target at the next tick, or once the probe that is under way has ended."""
+        if self._aimed is None:
+            # Made at the first hint: most directors are never given one.
+            self._aimed = {}
+            for slot in self._slots.values():
+                self._aimed.setdefault(slot.target, []).append(slot)
+        for slot in list(self._aimed.get(target, ())):
+            if slot.check != check:
+                continue
+            due = max(self._clock.time(), slot.started + TICK)
+            if slot.under_way:
+                slot.hurried = True
+            elif not slot.queued and due < slot.due:
+                self._bring_forward(slot, due)
+
+    def _bring_forward(self, slot: Slot, due: float) -> None:
+        """Give a record another slot: the heap keeps the old one, which is dead, until its time."""
+        fresh = Slot(self, slot.record, due)
+        fresh.started = slot.started
+        self._slots[slot.record] = fresh
+        self._forget_aim(slot)
+        if self._aimed is not None:
+            self._aimed.setdefault(fresh.target, []).append(fresh)
+        self._retire(slot)
+        self._push(fresh)
+
+    def _forget_aim(self, slot: Slot) -> None:
+        if self._aimed is not None:
+            others = [each for each in self._aimed.pop(slot.target, ()) if each is not slot]
+            if others:
+                self._aimed[slot.target] = others
+
+    def _retire(self, slot: Slot) -> None:
         slot.removed = True
         self._removed += 1
         if self._removed > len(self._slots) + FEW:
@@ -147,6 +217,7 @@ class Prober:
     def ended(self, slot: Slot, result: ProbeResult) -> None:
         """Take a result, and start whoever waits in line for the place."""
         self.in_flight -= 1
+        slot.under_way = False
         interval = slot.record.probe.check.schedule.interval
         try:
             if not slot.removed:
@@ -154,7 +225,8 @@ class Prober:
         finally:
             # Whatever became of this result, the next one must come.
             if not slot.removed:
-                interval *= self._chance.uniform(1 - JITTER, 1 + JITTER)
+                interval = TICK if slot.hurried else interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
+                slot.hurried = False
                 slot.due = max(slot.started + interval, self._clock.time())
                 self._push(slot)
             while self._waiting and self.in_flight < self._limit:
@@ -187,18 +259,30 @@ class Prober:
             if self.in_flight < self._limit:
                 self._start(slot, now)
             else:
-                self._waiting.append(slot)
+                self._wait(slot, now)
             now = self._clock.time()
         if self._heap:
             more = self._heap[0].due <= began
             self._arm(now if more else max(self._heap[0].due, began + TICK))
 
+    def _wait(self, slot: Slot, now: float) -> None:
+        slot.queued = True
+        self._waiting.append(slot)
+        crowded = self.crowded()
+        self._crowded_at = now
+        if not crowded:
+            self._crowded()
+
     def _start(self, slot: Slot, now: float) -> None:
+        slot.queued = False
         if slot.removed:
             return
-        if now - slot.due > LATE:
+        late = now - slot.due
+        self.lateness.observe(late)
+        if late > LATE:
             self.late_total += 1
         slot.started = now
+        slot.under_way = True
         self.in_flight += 1
         configured = slot.record.probe.check
         deadline = now + configured.schedule.timeout

@@ -10,6 +10,7 @@ from healthlb import __version__
 from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
+from healthlb.daemon.histogram import Histogram
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Probe
@@ -53,12 +54,15 @@ class View:
         backend: str,
         reload: Reload,
         warnings: Callable[[], tuple[str, ...]],
+        *,
+        lags: Histogram,
     ) -> None:
         self._controller = controller
         self._prober = prober
         self._backend = backend
         self._reload = reload
         self._warnings = warnings
+        self._lags = lags
         self._started_at = time.time()
         self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
@@ -106,7 +110,17 @@ class View:
                 failed_operations_total=controller.failed_operations_total,
                 failing=controller.failing(),
             ),
-            probing=ProbingStatus(len(prober), prober.in_flight, prober.late_total, controller.pools.unsent_total),
+            probing=ProbingStatus(
+                probes=len(prober),
+                in_flight=prober.in_flight,
+                late_total=prober.late_total,
+                unsent_total=controller.pools.unsent_total,
+                void_total=controller.pools.void_total,
+                waiting=prober.waiting,
+                lateness=prober.lateness.distribution(),
+                loop_lag=self._lags.distribution(),
+                durations=tuple((name, each.distribution()) for name, each in controller.pools.durations.items()),
+            ),
             warnings=self._warnings(),
         )
 

@@ -203,6 +203,21 @@ class ProbesUnsent:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbesWaited:
+    """More probes were due than the `most` that may be under way; told once for each spell of it."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopHeld:
+    """The director itself was late, by `seconds` at the worst, and `void` probes have no verdict because of it."""
+
+    seconds: float
+    void: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something about the director's surroundings is wrong, with what to do about it."""
 
@@ -232,5 +247,7 @@ Event = (
     | ConfigReloaded
     | ConfigRefused
     | ProbesUnsent
+    | ProbesWaited
+    | LoopHeld
     | Warned
 )

@@ -124,13 +124,35 @@ class ConfigStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """How many values were at most each of `bounds`, and above the one before; the last of `counts` is of the rest."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+NO_VALUES = Distribution((), (0,), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class ProbingStatus:
-    """The prober's own account: targets, probes under way, and starts that came late by more than the tick."""
+    """The prober's own account: targets, probes under way, and starts that came late by more than the tick.
+
+    `waiting` probes are due and wait because as many as may be are under way. `void_total` counts probes that ended
+    without a verdict because the director was late. `lateness` is that of starts, `loop_lag` that of the loop, and
+    `durations` are those of probes by check type, all in seconds.
+    """
 
     probes: int
     in_flight: int
     late_total: int
     unsent_total: int
+    void_total: int = 0
+    waiting: int = 0
+    lateness: Distribution = NO_VALUES
+    loop_lag: Distribution = NO_VALUES
+    durations: tuple[tuple[str, Distribution], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

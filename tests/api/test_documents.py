@@ -21,6 +21,7 @@ from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
     DirectorStatus,
+    Distribution,
     LastProbe,
     ProbingStatus,
     QuorumStatus,
@@ -87,6 +88,11 @@ virtual_servers = st.builds(
     usage=usages,
     real_servers=st.lists(real_servers, max_size=3, unique_by=lambda server: _as_utf8(server.name)).map(tuple),
 )
+distributions = st.lists(st.tuples(st.floats(0.001, 100), counts), max_size=4, unique_by=lambda pair: pair[0]).map(
+    lambda pairs: Distribution(
+        tuple(sorted(bound for bound, _ in pairs)), tuple(count for _, count in [*pairs, (0, 7)]), 1.5
+    )
+)
 directors = st.builds(
     DirectorStatus,
     name=texts,
@@ -94,7 +100,11 @@ directors = st.builds(
     started_at=moments,
     config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts),
     table=st.builds(TableStatus, texts, st.booleans(), st.none() | moments, counts, counts, counts, st.tuples(texts)),
-    probing=st.builds(ProbingStatus, small, small, counts, counts),
+    probing=st.builds(
+        ProbingStatus,
+        *(small, small, counts, counts, counts, small, distributions, distributions),
+        st.lists(st.tuples(texts, distributions), max_size=2, unique_by=lambda pair: _as_utf8(pair[0])).map(tuple),
+    ),
     warnings=st.lists(texts, max_size=2).map(tuple),
 )
 snapshots = st.builds(
@@ -194,6 +204,8 @@ ADDED = {
     "director.probing.in_flight",
     "director.probing.late_total",
     "director.probing.unsent_total",
+    "director.probing.void_total",
+    "director.probing.waiting",
     "director.warnings",
     *(
         f"virtual_servers.{name}"
@@ -312,17 +324,36 @@ def parse_exposition(text: str) -> dict[str, dict[tuple[tuple[str, str], ...], f
         elif line.startswith("# TYPE "):
             _, _, name, kinds[current] = line.split(" ")
             assert name == current
-            assert kinds[current] in {"counter", "gauge"}
+            assert kinds[current] in {"counter", "gauge", "histogram"}
             assert not families[current]
             assert (kinds[current] == "counter") == name.endswith("_total")
         else:
             name = re.split(r"[{ ]", line, maxsplit=1)[0]
-            assert name == current
-            assert name in kinds
+            suffix = name.removeprefix(current)
+            assert name.startswith(current)
+            assert suffix in ({"_bucket", "_sum", "_count"} if kinds[current] == "histogram" else {""})
             labels, number = parse_sample(line[len(name) :])
-            assert labels not in families[name]
-            families[name][labels] = number
+            labels += (("", suffix),) if suffix else ()
+            assert labels not in families[current]
+            families[current][labels] = number
+    for name, kind in kinds.items():
+        if kind == "histogram":
+            check_histogram(families[name])
     return families
+
+
+def check_histogram(samples: dict[tuple[tuple[str, str], ...], float]) -> None:
+    """Hold each series to the format's rule: buckets that only grow, the last of them +Inf and equal to the count."""
+    series: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
+    for labels, number in samples.items():
+        rest = tuple(pair for pair in labels if pair[0] not in {"", "le"})
+        if ("", "_bucket") in labels:
+            series.setdefault(rest, []).append((float(dict(labels)["le"]), number))
+    for rest, found in series.items():
+        assert found == sorted(found)
+        assert [number for _, number in found] == sorted(number for _, number in found)
+        assert found[-1] == (float("inf"), samples[(*rest, ("", "_count"))])
+        assert (*rest, ("", "_sum")) in samples
 
 
 def parse_sample(rest: str) -> tuple[tuple[tuple[str, str], ...], float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from checks import ProbeResult
 from healthlb.daemon.controller import Controller
+from healthlb.daemon.histogram import LATENESS, Histogram
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.view import Reload, View
@@ -118,14 +119,15 @@ class Rig:
 class NoProber:
     """What a view asks of a prober that has nothing to do."""
 
-    in_flight = late_total = 0
+    in_flight = late_total = waiting = 0
+    lateness = Histogram(LATENESS)
 
     def __len__(self) -> int:
         return 0
 
 
 def view_of(rig: Rig) -> View:
-    return View(rig.controller, NoProber(), "memory", Reload(), lambda: ())  # type: ignore[arg-type]
+    return View(rig.controller, NoProber(), "memory", Reload(), lambda: (), lags=Histogram(LATENESS))  # type: ignore[arg-type]
 
 
 async def shown(rig: Rig) -> Snapshot:

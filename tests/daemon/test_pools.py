@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from checks import ProbeResult
 from healthlb.daemon import breath
 from healthlb.daemon.records import Member, Pool
 from healthlb.model.config import Probe
@@ -51,6 +52,23 @@ def test_one_server_that_cannot_be_probed_is_told_once_while_the_others_answer()
         await rig.result(WEB1, PASS, times=1)
         await rig.result(WEB1, UNSENT, times=1)
         assert len(rig.told(ProbesUnsent)) == 2
+
+    run(story)
+
+
+def test_a_void_probe_is_no_verdict_no_fault_and_no_reason_to_probe_faster() -> None:
+    void = ProbeResult(False, "void: the director was too busy to look in time", 1.0, sent=False)
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, PASS)
+        assert await rig.result(WEB1, void, times=50) == CHECK.schedule.interval
+        assert rig.told(ProbesUnsent) == []
+        assert rig.records[WEB1].state.streak == 2
+        probing = (await shown(rig)).director.probing
+        assert (probing.void_total, probing.unsent_total) == (50, 0)
+        [(kind, durations)] = probing.durations
+        assert (kind, sum(durations.counts)) == ("http", 2)
 
     run(story)
 

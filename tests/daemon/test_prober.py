@@ -2,9 +2,8 @@
 
 import heapq
 import random
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,87 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Check, ProbeResult, Target, Way
-from healthlb.daemon.prober import JITTER, LATE, SPREAD, STRETCH, Prober
+from checks.tcp import Tcp
+from healthlb.daemon.prober import JITTER, LATE, SPELL, SPREAD, STRETCH, TICK, Prober
 from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.target import check_of, target_of
 from healthlb.model import config
-from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Schedule
-
-PASSED = ProbeResult(True, "ok", 0.001)
-
-
-class Timer:
-    def __init__(self) -> None:
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Clock:
-    """A loop's clock that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.timers: list[tuple[float, int, Timer, Callable[[], None]]] = []
-        self.numbers: Iterator[int] = count()
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
-        timer = Timer()
-        heapq.heappush(self.timers, (when, next(self.numbers), timer, callback))
-        return timer
-
-    def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self.timers and self.timers[0][0] <= end:
-            when, _, timer, callback = heapq.heappop(self.timers)
-            self.now = max(self.now, when)
-            if not timer.cancelled:
-                callback()
-        self.now = end
-
-
-class Carrier:
-    """Ends each probe after a set time."""
-
-    def __init__(self, clock: Clock, seconds: float = 0.001) -> None:
-        self.clock = clock
-        self.seconds = seconds
-        self.starts: list[tuple[float, str]] = []
-        self.deadlines: list[float] = []
-        self.targets: list[tuple[Target, bool]] = []
-        self.under_way = 0
-        self.most = 0
-
-    def start(
-        self,
-        check: Check,
-        target: Target,
-        deadline: float,
-        done: Callable[[ProbeResult], None],
-        *,
-        keep_evidence: bool = False,
-    ) -> None:
-        self.starts.append((self.clock.now, target.address))
-        self.targets.append((target, keep_evidence))
-        self.deadlines.append(deadline)
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-
-        def end() -> None:
-            self.under_way -= 1
-            done(PASSED)
-
-        self.clock.call_at(self.clock.now + self.seconds, end)
-
-
-def record(number: int, interval: float = 1.0) -> ProbeRecord:
-    schedule = Schedule(interval, 0.5, 1, 1, interval, interval)
-    check = config.Check("web", "tcp", schedule, "settings")
-    return ProbeRecord(config.Probe(check, Endpoint(f"127.0.0.{number}", 80)))
+from tests.daemon.clock import Carrier, Clock, record
 
 
 @pytest.fixture
@@ -306,3 +230,116 @@ def test_a_crowd_that_is_due_at_once_is_started_in_short_stretches(clock: Clock)
             callback()
         stretches.append(clock.now - began)
     assert max(stretches) < 2 * STRETCH
+
+
+def hurried(clock: Clock, carrier: Carrier, number: int = 1) -> tuple[Prober, Check, Target]:
+    """Return a prober with one record a long way from its next probe, and what a hint would name it by."""
+    probing = prober(clock, carrier, interval=60.0)
+    of = record(number, interval=60.0)
+    probing.add(of)
+    clock.run(10)
+    assert len(carrier.starts) == 1
+    return probing, check_of(of.probe), target_of(of.probe)
+
+
+def test_a_hint_brings_the_next_probe_forward_and_leaves_the_schedule_after_it(clock: Clock) -> None:
+    carrier = Carrier(clock)
+    probing, check, target = hurried(clock, carrier)
+    probing.hurry(check, target)
+    clock.run(1)
+    assert len(carrier.starts) == 2
+    clock.run(120)
+    assert len(carrier.starts) == 4
+    assert len(probing) == 1
+
+
+def test_a_hint_about_a_probe_under_way_has_it_followed_by_another(clock: Clock) -> None:
+    carrier = Carrier(clock, seconds=0.3)
+    probing, check, target = hurried(clock, carrier)
+    probing.hurry(check, target)
+    clock.run(0.1)
+    assert carrier.under_way == 1
+    probing.hurry(check, target)
+    probing.hurry(check, target)
+    clock.run(5)
+    assert len(carrier.starts) == 3
+    assert carrier.most == 1
+
+
+def test_a_storm_of_hints_probes_no_more_often_than_once_a_tick(clock: Clock) -> None:
+    carrier = Carrier(clock, seconds=0.0)
+    probing, check, target = hurried(clock, carrier)
+    carrier.starts.clear()
+    for _ in range(1000):
+        probing.hurry(check, target)
+        clock.run(0.001)
+    times = [when for when, _ in carrier.starts]
+    assert 50 <= len(times) <= 101
+    assert min(after - before for before, after in pairwise(times)) >= TICK - 1e-9
+
+
+def test_a_hint_about_what_is_not_probed_or_no_longer_does_nothing(clock: Clock) -> None:
+    carrier = Carrier(clock)
+    probing, check, target = hurried(clock, carrier)
+    probing.hurry(check, Target("127.0.0.99", 80))
+    probing.hurry(Tcp(), target)
+    gone = next(iter(probing._slots))
+    probing.remove(gone)
+    probing.hurry(check, target)
+    clock.run(120)
+    assert len(carrier.starts) == 1
+    probing.add(gone)
+    clock.run(3)
+    probing.hurry(check, target)
+    clock.run(1)
+    assert len(carrier.starts) == 3
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 4)), max_size=30))
+def test_whatever_the_hints_each_probe_is_alone_and_none_is_lost(hints: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    carrier = Carrier(clock, seconds=0.05)
+    probing = prober(clock, carrier, limit=2)
+    records = [record(number) for number in range(1, 5)]
+    for each in records:
+        probing.add(each)
+    for pause, number in hints:
+        probe = records[number - 1].probe
+        probing.hurry(check_of(probe), target_of(probe))
+        clock.run(pause)
+    carrier.starts.clear()
+    clock.run(1.2)
+    assert {address for _, address in carrier.starts} == {f"127.0.0.{number}" for number in range(1, 5)}
+    assert carrier.most <= 2
+    assert len(probing) == 4
+
+
+def test_probes_that_wait_for_others_are_told_once_a_spell_and_counted_late(clock: Clock) -> None:
+    told: list[float] = []
+    carrier = Carrier(clock, seconds=0.4)
+    probing = Prober(clock, carrier, lambda _r, _s: 1.0, 2, random.Random(7), crowded=lambda: told.append(clock.now))
+    for number in range(9):
+        probing.add(record(number))
+    clock.run(20)
+    assert len(told) == 1
+    assert probing.crowded()
+    assert probing.late_total > 0
+    assert probing.waiting > 0
+    for each in list(probing._slots)[1:]:
+        probing.remove(each)
+    clock.run(SPELL + 5)
+    assert not probing.crowded()
+    assert probing.waiting == 0
+
+
+def test_the_lateness_of_every_start_is_counted(clock: Clock) -> None:
+    carrier = Carrier(clock)
+    probing = prober(clock, carrier)
+    for number in range(50):
+        probing.add(record(number))
+    clock.run(10)
+    lateness = probing.lateness.distribution()
+    assert sum(lateness.counts) == len(carrier.starts)
+    on_time = sum(number for bound, number in zip(lateness.bounds, lateness.counts, strict=False) if bound <= 0.015)
+    assert on_time == len(carrier.starts)
+    assert 0 < lateness.sum < 0.02 * len(carrier.starts)
