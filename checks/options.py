@@ -158,7 +158,7 @@ class Choice:
 class Regex:
     """A Python regular expression, parsed to its compiled pattern; `.` matches line ends only with `(?s)`.
 
-    Nothing bounds the time of a search: a pattern that backtracks without end holds up every other probe.
+    Search with `checks.wire.searching`: a pattern that backtracks without end would hold up every other probe in `re`.
     """
 
     def parse(self, value: Any) -> re.Pattern[str]:
