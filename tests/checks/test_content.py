@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.content import UndecodableError, UnknownCodingError, decoder
+from checks.web.content import UndecodableError, UnknownCodingError, decoder
 
 
 @given(st.binary(max_size=400), st.sampled_from(["gzip", "deflate", "identity"]), st.integers(1, 50), st.data())

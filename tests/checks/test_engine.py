@@ -164,7 +164,7 @@ def test_a_flood_ends_at_the_body_limit_and_lets_others_through_meanwhile(run: R
             flooded = asyncio.ensure_future(bench.probe(check, flood))
             while not flooded.done():
                 assert (await bench.probe(Http(), target)).passed
-            reason = "200, but the first 16777216 bytes of the body does not contain 'well'"
+            reason = "200, but the first 16777216 bytes of the body do not contain 'well'"
             assert (flooded.result().passed, flooded.result().reason) == (False, reason)
 
     run(scenario)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from checks import Target, Verdict
 from checks.engine.dialogue import Dialogue
-from checks.http import FRAMING, HEAD_LIMIT, Http
+from checks.http import Http
+from checks.web.reply import FRAMING, HEAD_LIMIT
 
 Play = Callable[..., Verdict]
 TARGET = Target("192.0.2.1", 80)
@@ -258,7 +259,7 @@ def test_beyond_the_limit_the_body_is_judged_on_what_came() -> None:
 
 def test_what_lies_beyond_the_limit_is_not_found(play: Play) -> None:
     verdict = play(Http(expect="well", body_limit=10), [with_length(b"all is well")])
-    assert verdict == Verdict(False, "200, but the first 10 bytes of the body does not contain 'well'")
+    assert verdict == Verdict(False, "200, but the first 10 bytes of the body do not contain 'well'")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_what_lies_beyond_the_limit_is_not_found(play: Play) -> None:
 )
 def test_a_decompression_bomb_is_inflated_no_further_than_the_limit(play: Play, bomb: bytes) -> None:
     verdict = play(Http(expect="well", body_limit=1000), [until_close(bomb, b"Content-Encoding: gzip")])
-    assert verdict.reason == "200, but the first 1000 bytes of the body does not contain 'well'"
+    assert verdict.reason == "200, but the first 1000 bytes of the body do not contain 'well'"
 
 
 @pytest.mark.parametrize("piece", [b"X-Padding: " + b"x" * 1000 + b"\r\n", b"x" * 1000])

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from checks import Target, Tls
 from checks.engine.dialogue import Dialogue
-from checks.http import HOST, METHOD, PATH, VALUE, Http, Https, Regex, StatusRange
+from checks.http import Http, Https
+from checks.options import Regex
+from checks.web.kinds import HOST, METHOD, PATH, VALUE, StatusRange
 
 
 def sent(check: Http, target: Target) -> bytes:
@@ -125,7 +127,7 @@ def test_a_regular_expression_must_compile() -> None:
         (Https(tls=Tls(alpn=("http/1.1",))), []),
         (
             Https(tls=Tls(alpn=("h2",))),
-            [("tls", "alpn: this check speaks http/1.1, so h2 must not be offered")],
+            [("tls", "alpn: HTTP/1.1 is http/1.1 there, so h2 must not be offered")],
         ),
     ],
 )

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Check
-from checks.http import METHOD, Http, Https, StatusRange
-from checks.options import Boolean, Integer, ListOf, Matching, Record, Regex, TableOf, Text
+from checks.http import Http, Https
+from checks.options import Boolean, Choice, Integer, ListOf, Matching, Record, Regex, TableOf, Text
 from checks.registry import types
 from checks.tcp import Tcp
+from checks.web.kinds import METHOD, Digest, HttpVersion, JsonScalar, StatusRange
 
+KINDS = (Boolean, Choice, Digest, HttpVersion, Integer, ListOf, Matching, Record, Regex, StatusRange, TableOf, Text)
 COMMON = {"type", "name", "interval", "timeout", "rise", "fall", "fast_interval", "down_interval", "address", "port"}
 
 
@@ -25,9 +27,7 @@ def test_the_built_in_types_are_known_by_their_word() -> None:
 def test_every_option_has_a_kind_and_one_sentence_and_none_shadows_a_common_one(check: type[Check]) -> None:
     for field in dataclasses.fields(check):  # type: ignore[arg-type]
         assert field.metadata["doc"].endswith(".")
-        assert isinstance(
-            field.metadata["kind"], Text | Matching | ListOf | TableOf | Record | StatusRange | Regex | Integer
-        )
+        assert isinstance(field.metadata["kind"], KINDS)
         assert field.name not in COMMON
 
 
@@ -37,7 +37,9 @@ def test_every_type_works_without_options_and_is_a_key(check: type[Check]) -> No
     assert check() == check()
 
 
-@pytest.mark.parametrize("kind", [StatusRange(), METHOD, Regex(), Boolean(), Text(), Integer(1, 99)])
+@pytest.mark.parametrize(
+    "kind", [StatusRange(), METHOD, Regex(), Boolean(), Text(), Integer(1, 99), HttpVersion(), Digest(), JsonScalar()]
+)
 @given(
     value=st.none() | st.booleans() | st.integers(0, 1200) | st.text(max_size=9) | st.sampled_from(["200-299", "GET"])
 )

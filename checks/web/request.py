@@ -1,0 +1,68 @@
+"""A request as bytes (RFC 9112) or as HTTP/2's fields (RFC 9113 section 8.3)."""
+
+import base64
+import re
+
+from checks import Target, UnusableError
+from checks.web.options import Request
+from checks.wire.secrets import secret
+
+SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+TOKEN = re.compile(rb"[!-~]+")
+
+Fields = list[tuple[str, str]]
+
+
+def authorization(username: str | None, password_file: str | None, bearer_file: str | None) -> str | None:
+    """Return the Authorization header's value (RFC 7617, RFC 6750), or None. Raise UnusableError."""
+    if bearer_file is not None:
+        token = secret("bearer_file", bearer_file)
+        if TOKEN.fullmatch(token) is None:
+            raise UnusableError(f"bearer_file {bearer_file} holds no token: one line of ASCII without spaces")
+        return f"Bearer {token.decode('ascii')}"
+    if username is not None and password_file is not None:
+        pair = username.encode() + b":" + secret("password_file", password_file)
+        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+    return None
+
+
+def fields_of(request: Request, authority: str, credentials: str | None, *, close: bool | None) -> Fields:
+    """Return the header fields; `close` None leaves the connection out, which HTTP/2 wants."""
+    fields = {"host": ("Host", authority)}
+    fields["user-agent"] = ("User-Agent", "healthlb")
+    fields["accept"] = ("Accept", "*/*")
+    if credentials is not None:
+        fields["authorization"] = ("Authorization", credentials)
+    if close is not None:
+        fields["connection"] = ("Connection", "close" if close else "keep-alive")
+    for name, value in request.headers:
+        fields[name.lower()] = (name, value)
+    if request.body is not None or request.method in WITH_BODY:
+        fields["content-length"] = ("Content-Length", str(len(body_of(request))))
+    return list(fields.values())
+
+
+def body_of(request: Request) -> bytes:
+    """Return the body to send."""
+    return b"" if request.body is None else request.body.encode()
+
+
+def without_secrets(fields: Fields) -> Fields | None:
+    """Return the fields as evidence may keep them, or None where they hold no secret."""
+    if not any(SECRET_HEADER.search(name) for name, _ in fields):
+        return None
+    return [(name, "***" if SECRET_HEADER.search(name) else value) for name, value in fields]
+
+
+def as_text(request: Request, version: str, fields: Fields) -> bytes:
+    """Return the request as HTTP/1 sends it; for HTTP/2, as it is shown to people."""
+    lines = [f"{request.method} {request.path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields)]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body_of(request)
+
+
+def default_host(target: Target, default_port: int) -> str:
+    """Return the target as a Host header says it."""
+    address = target.address.partition("%")[0]
+    host = f"[{address}]" if ":" in address else address
+    return host if target.port == default_port else f"{host}:{target.port}"
