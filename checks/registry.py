@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from checks import Check
+from checks.grpc import Grpc
 from checks.http import Http, Https
 from checks.tcp import Tcp
+from checks.tls import TlsHandshake
 
-BUILT_IN: tuple[type[Check], ...] = (Tcp, Http, Https)
+BUILT_IN: tuple[type[Check], ...] = (Tcp, Http, Https, TlsHandshake, Grpc)
 
 
 def types() -> Mapping[str, type[Check]]:

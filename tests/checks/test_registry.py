@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Check
+from checks.grpc import Grpc
 from checks.http import Http, Https
 from checks.options import Boolean, Choice, Integer, ListOf, Matching, Record, Regex, TableOf, Text
 from checks.registry import types
 from checks.tcp import Tcp
+from checks.tls import TlsHandshake
 from checks.web.kinds import METHOD, Digest, HttpVersion, JsonScalar, StatusRange
 
 KINDS = (Boolean, Choice, Digest, HttpVersion, Integer, ListOf, Matching, Record, Regex, StatusRange, TableOf, Text)
@@ -20,7 +22,7 @@ COMMON = {"type", "name", "interval", "timeout", "rise", "fall", "fast_interval"
 
 
 def test_the_built_in_types_are_known_by_their_word() -> None:
-    assert dict(types()) == {"tcp": Tcp, "http": Http, "https": Https}
+    assert dict(types()) == {"tcp": Tcp, "http": Http, "https": Https, "tls": TlsHandshake, "grpc": Grpc}
 
 
 @pytest.mark.parametrize("check", types().values(), ids=lambda check: check.type)

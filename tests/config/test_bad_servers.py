@@ -114,9 +114,12 @@ SHOP = f"virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n{POOL}"
             ),
         ),
         ("check: []", "check: expected a list of at least 1, found 0"),
-        ("check: {}", "check.type: is missing: a check says its type; known types: http, https or tcp"),
+        ("check: {}", "check.type: is missing: a check says its type; known types: grpc, http, https, tcp or tls"),
         ("check: {type: htpp}", "check.type: there is no check type 'htpp'; did you mean 'http'?"),
-        ("check: {type: smtp}", "check.type: there is no check type 'smtp'; known types: http, https or tcp"),
+        (
+            "check: {type: smtp}",
+            "check.type: there is no check type 'smtp'; known types: grpc, http, https, tcp or tls",
+        ),
         ("check: {type: http, intervall: 2}", "check.intervall: unknown key; did you mean 'interval'?"),
         (
             "check: {type: http, interval: 2x}",
