@@ -3,6 +3,7 @@
 import enum
 import errno
 import os
+import re
 import resource
 import ssl
 
@@ -109,5 +110,11 @@ def tls_broken(error: ssl.SSLError) -> str:
         return CERTIFICATE_FAULTS.get(error.verify_code) or f"certificate not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "connection closed in the TLS handshake"
-    reason = getattr(error, "reason", None) or "unknown error"
+    reason = getattr(error, "reason", None) or _reason_in(str(error))
     return ALERTS.get(reason) or f"TLS error: {reason.replace('_', ' ').lower()}"
+
+
+def _reason_in(text: str) -> str:
+    """Return OpenSSL's words as a reason, where Python's table lacks it: `[SSL] tlsv1 alert … (_ssl.c:1006)`."""
+    words = re.search(r"\] (.+) \(_ssl", text)
+    return words[1].upper().replace(" ", "_") if words is not None else "unknown error"

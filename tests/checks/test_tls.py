@@ -501,6 +501,8 @@ def test_what_no_handshake_could_carry_is_told_before_any_probe(run: Run, settin
 
 def test_a_fault_without_words_of_its_own_keeps_openssls() -> None:
     assert tls_broken(ssl.SSLError(1, "x")) == "TLS error: unknown error"
+    nameless = ssl.SSLError(1, "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)")
+    assert tls_broken(nameless) == "the server agreed to none of the offered protocols"
     odd = ssl.SSLCertVerificationError()
     odd.verify_code, odd.verify_message = 67, "CA certificate key too weak"
     assert tls_broken(odd) == "certificate not accepted: CA certificate key too weak"
