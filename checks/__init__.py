@@ -8,7 +8,7 @@ half-open, script, file) names another carrier, which has its own few words with
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
 
 from checks.options import Boolean, ListOf, Matching, option
 
@@ -140,8 +140,7 @@ class Evidence:
     certificate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(NamedTuple):
     """One probe's end. `sent` False means that the director could not send it: no word about the server at all."""
 
     passed: bool
@@ -185,6 +184,11 @@ class Check:
         """Return every TLS setting that a probe may use: `tls`, and those among the options, such as `starttls`."""
         values = [getattr(self, each.name) for each in fields(cast("Any", self))]
         return dict.fromkeys(value for value in (self.tls, *values) if isinstance(value, Tls))
+
+    @property
+    def on_connect(self) -> Verdict | None:
+        """Return the verdict if being connected (over TLS, if the check is) is all: `converse` is not called then."""
+        return None
 
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""

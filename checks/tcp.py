@@ -84,10 +84,17 @@ class Tcp(Check):
             prepare_to_search()
         return None
 
+    @property
+    def on_connect(self) -> Verdict | None:
+        """Return that it passed where nothing is to be said and nothing expected: being connected is the answer."""
+        if self.send is None and self.send_hex is None and not any(getattr(self, name) for name in EXPECTATIONS):
+            return CONNECTED if self.tls is None else CONNECTED_OVER_TLS
+        return None
+
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Say what is to be said, if anything, and wait for what is expected."""
-        if self.send is None and self.send_hex is None and not any(getattr(self, name) for name in EXPECTATIONS):
-            return self._connect()
+        if self.on_connect is not None:
+            return self._connect(self.on_connect)
         return judged(self._talk())
 
     def _wanted(self) -> bytes | None:
@@ -95,10 +102,9 @@ class Tcp(Check):
             return bytes.fromhex(self.expect_hex)
         return None if self.expect is None else self.expect.encode()
 
-    def _connect(self) -> Conversation:
-        """Say nothing: being connected is the answer."""
+    def _connect(self, verdict: Verdict) -> Conversation:
         yield ONLY_CONNECT
-        return CONNECTED if self.tls is None else CONNECTED_OVER_TLS
+        return verdict
 
     def _talk(self) -> Conversation:
         send = bytes.fromhex(self.send_hex) if self.send_hex is not None else (self.send or "").encode()
