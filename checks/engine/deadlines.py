@@ -9,45 +9,48 @@ SLOTS_PER_SECOND = 256
 Entry = TypeVar("Entry")
 
 
+class Bucket(set[Entry]):
+    """The entries that are due at the same time; `discard` forgets one, and is no fault once it was taken."""
+
+    __slots__ = ("due",)
+
+    def __init__(self, due: float) -> None:
+        super().__init__()
+        self.due = due
+
+
 class Deadlines(Generic[Entry]):
     """A set of hashable entries by deadline. Times are the loop's seconds; nothing here reads a clock."""
 
-    __slots__ = ("_entries", "_order")
+    __slots__ = ("_buckets", "_order")
 
     def __init__(self) -> None:
-        self._entries: dict[int, set[Entry]] = {}
+        self._buckets: dict[int, Bucket[Entry]] = {}
         self._order: list[int] = []
 
-    def add(self, entry: Entry, deadline: float) -> float:
-        """Keep the entry until `deadline`; return when it will be due, which is what `discard` wants back."""
+    def add(self, entry: Entry, deadline: float) -> Bucket[Entry]:
+        """Keep the entry until `deadline`; return the bucket that it is in now."""
         slot = int(deadline * SLOTS_PER_SECOND) + 1
-        entries = self._entries.get(slot)
-        if entries is None:
-            self._entries[slot] = {entry}
+        bucket = self._buckets.get(slot)
+        if bucket is None:
+            bucket = self._buckets[slot] = Bucket(slot / SLOTS_PER_SECOND)
             heapq.heappush(self._order, slot)
-        else:
-            entries.add(entry)
-        return slot / SLOTS_PER_SECOND
-
-    def discard(self, entry: Entry, due: float) -> None:
-        """Forget an entry that `add` said is due then; one that is gone already is no fault."""
-        entries = self._entries.get(int(due * SLOTS_PER_SECOND))
-        if entries is not None:
-            entries.discard(entry)
+        bucket.add(entry)
+        return bucket
 
     def earliest(self) -> float | None:
         """Return when the next entry is due."""
         while self._order:
             slot = self._order[0]
-            if self._entries[slot]:
+            if self._buckets[slot]:
                 return slot / SLOTS_PER_SECOND
             heapq.heappop(self._order)
-            del self._entries[slot]
+            del self._buckets[slot]
         return None
 
     def take_due(self, now: float) -> list[Entry]:
         """Remove and return the entries that are due, earliest slot first."""
         due: list[Entry] = []
         while self._order and self._order[0] <= now * SLOTS_PER_SECOND:
-            due.extend(self._entries.pop(heapq.heappop(self._order)))
+            due.extend(self._buckets.pop(heapq.heappop(self._order)))
         return due

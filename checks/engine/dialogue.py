@@ -142,10 +142,6 @@ class Dialogue:
             return b""
         return self._go_on(None, self._pending)
 
-    def note(self, header: bytes) -> None:
-        """Keep as evidence what was sent before the conversation began."""
-        self.sent += header[: EVIDENCE_BYTES - len(self.sent)]
-
     def close(self) -> None:
         """Leave the conversation where it is."""
         self._conversation.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Target, Tls, UnusableError
 from checks.engine.conversations import Conversations
@@ -12,10 +14,32 @@ from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent
 
 Hint = Callable[[Check, Target], None]
 """Asks for a probe now, because something was seen that it may confirm."""
+Plan = Callable[[float, float], None]
+"""Starts one more run of a planned probe: takes its deadline and the present, both in the loop's seconds."""
 Maker = Callable[["Engine"], Carrier]
 
 MAKERS: Mapping[CarrierName, Maker] = {}
 """How the carriers beside that of conversations are made, when a check first needs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What an engine's conversations hold and have done, for metrics.
+
+    `sockets_kept` of `sockets_open` are idle. `waiting` probes lack a socket or a port now, `waits_total` once did.
+    `void_total` were spoiled by the director itself: a late loop, or too long a wait. `lag` is how many seconds late
+    the loop came to the latest deadline or patience that it looked at, `most_lag` the worst so far.
+    """
+
+    sockets_open: int
+    sockets_kept: int
+    sockets_opened_total: int
+    resets_total: int
+    waiting: int
+    waits_total: int
+    void_total: int
+    lag: float
+    most_lag: float
 
 
 class Engine:
@@ -36,6 +60,7 @@ class Engine:
         self.on_hint = on_hint or _unheard
         self._contexts = Contexts()
         conversations = Conversations(self.loop, self.teller, self._contexts)
+        self._conversations = conversations
         self._carriers: dict[CarrierName, Carrier] = {"stream": conversations, "datagram": conversations}
         self._closed = False
 
@@ -43,6 +68,23 @@ class Engine:
     def in_flight(self) -> int:
         """How many probes have started and not yet called their `done`."""
         return sum(carrier.in_flight for carrier in {*self._carriers.values()}) + self.teller.waiting
+
+    @property
+    def counts(self) -> Counts:
+        """Return the present counts."""
+        carrier = self._conversations
+        lines = carrier.lines
+        return Counts(
+            sockets_open=lines.open,
+            sockets_kept=lines.kept,
+            sockets_opened_total=lines.opened_total,
+            resets_total=lines.reset_total,
+            waiting=carrier.waiting,
+            waits_total=carrier.waits_total,
+            void_total=carrier.void_total,
+            lag=carrier.lag,
+            most_lag=carrier.most_lag,
+        )
 
     def prepare(self, settings: Tls) -> str | None:
         """Read the files of these TLS settings now; return what is wrong with them. May be called from a thread.
@@ -58,6 +100,23 @@ class Engine:
     def keep_only(self, settings: Iterable[Tls]) -> None:
         """Forget the TLS contexts of settings that are not among these; a reload calls it. In-flight probes go on."""
         self._contexts.keep_only(set(settings))
+
+    def plan(self, check: Check, target: Target, done: Done, *, keep_evidence: bool = False) -> Plan:
+        """Return what starts this probe, again and again but once at a time: plan once what is probed often.
+
+        The plan takes (deadline, now) and does what `start` does. It raises RuntimeError while a run is under way.
+        """
+        try:
+            if self._carriers.get(check.carrier) is self._conversations:
+                probe = self._conversations.plan(check, target, done, keep_evidence=keep_evidence)
+                return partial(self._conversations.begin, probe)
+        except Exception:  # noqa: BLE001, S110  a start will meet the same, and tell
+            pass
+
+        def start(deadline: float, _now: float) -> None:
+            self.start(check, target, deadline, done, keep_evidence=keep_evidence)
+
+        return start
 
     def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
         """Start one probe. `done` is called once, from the loop and never from in here, unless the engine is closed.

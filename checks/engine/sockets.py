@@ -81,6 +81,15 @@ def first_ephemeral_port() -> int:
         return 1024
 
 
+def is_connected(sock: socket.SocketType) -> bool:
+    """Say whether there is a connection now (getpeername(2))."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 def is_connected_to_itself(sock: socket.SocketType) -> bool:
     """Say whether the kernel chose the target's own port for us: nobody listens there (TCP simultaneous open)."""
     try:

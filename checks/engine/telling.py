@@ -15,17 +15,36 @@ class Teller:
         self._loop = loop
         self._on_fault = on_fault
         self._waiting: list[tuple[Done, ProbeResult]] = []
+        self._scheduled = False
+        self._closed = False
 
     @property
     def waiting(self) -> int:
         """Return how many results are about to be handed over."""
         return len(self._waiting)
 
+    def add(self, done: Done, result: ProbeResult) -> None:
+        """Keep a result until `hand_over`."""
+        self._waiting.append((done, result))
+
     def later(self, done: Done, result: ProbeResult) -> None:
         """Hand over a result at the loop's next turn."""
         self._waiting.append((done, result))
-        if len(self._waiting) == 1:
-            self._loop.call_soon(self._hand_over)
+        self.soon()
+
+    def soon(self) -> None:
+        """Hand over at the loop's next turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def hand_over(self) -> None:
+        """Hand over what is kept, in the order in which it came."""
+        waiting, self._waiting = self._waiting, []
+        for done, result in waiting:
+            if self._closed:
+                return
+            self.tell(done, result)
 
     def tell(self, done: Done, result: ProbeResult) -> None:
         """Hand over a result now."""
@@ -57,13 +76,13 @@ class Teller:
         self._loop.call_exception_handler({"message": sentence})
 
     def close(self) -> None:
-        """Forget the results that are waiting."""
+        """Forget the results that are kept."""
+        self._closed = True
         self._waiting = []
 
-    def _hand_over(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for done, result in waiting:
-            self.tell(done, result)
+    def _turn(self) -> None:
+        self._scheduled = False
+        self.hand_over()
 
 
 def _place(error: Exception) -> str:

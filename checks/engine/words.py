@@ -13,6 +13,7 @@ from checks.options import show_seconds
 class Phase(enum.Enum):
     """What a probe is doing; the value is how a sentence says it."""
 
+    QUEUED = "waiting for a socket"
     CONNECTING = "connecting"
     HANDSHAKE = "in the TLS handshake"
     SENDING = "sending"
@@ -26,6 +27,22 @@ class Phase(enum.Enum):
 
 REACHED_NOBODY = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT})
 """What connect(2) says at once and is word about the server; any other immediate error is the director's own."""
+
+
+SHORTAGES = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EADDRNOTAVAIL,
+        errno.EAGAIN,
+    }
+)
+"""What the director itself has run out of for now; a probe waits for it as long as it has time."""
+OF_ONE_TARGET = frozenset({errno.EADDRNOTAVAIL, errno.EAGAIN})
+"""Shortages that others need not feel: ports towards this target."""
 
 
 def timed_out(seconds: float, phase: Phase) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 import pytest
 
 from checks import Check, ProbeResult, Target, Verdict
-from checks.engine import Engine, conversations
+from checks.engine import Engine, conversations, progress
 from checks.engine.dialogue import Dialogue
 
 Play = Callable[..., Verdict]
@@ -128,7 +128,8 @@ def run() -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
 @pytest.fixture
 def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine's late wake be no reason to void what the test is not about."""
-    monkeypatch.setattr(conversations, "LATE_SECONDS", 3600.0)
+    for module in (conversations, progress):
+        monkeypatch.setattr(module, "LATE_SECONDS", 3600.0)
 
 
 @pytest.fixture

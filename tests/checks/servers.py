@@ -34,11 +34,17 @@ async def serving(handler: Handler, address: str = "127.0.0.1") -> AsyncIterator
     try:
         yield Target(address, server.sockets[0].getsockname()[1])
     finally:
+        await _some_turns()  # what was accepted just now gets its task: a closed server would leave it open
         server.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports close on the loop's next turn
+        await _some_turns()  # transports close on the loop's next turn
+
+
+async def _some_turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from checks import Conversation, ProbeResult, Step, Target, Verdict
-from checks.engine import conversations
+from checks.engine import progress
 from checks.http import Http
 from checks.tcp import Tcp
 from tests.checks.servers import (
@@ -189,7 +189,7 @@ def test_one_wake_reads_no_more_of_a_flood_than_its_share(run: Run) -> None:
         turn()
         async with serving(flooding) as target:
             assert (await bench.probe(Scripted(counting), target)).passed
-        assert turns >= sum(shares) // (conversations.READ_BYTES * conversations.READS_PER_WAKE)
+        assert turns >= sum(shares) // (progress.READ_BYTES * progress.READS_PER_WAKE)
 
     run(scenario)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from checks import SILENCE, CarrierName, Conversation, Step, Target, Verdict
-from checks.engine import conversations
+from checks.engine import progress
 from checks.engine.words import Phase, broken
 from tests.checks.servers import Run, Scripted
 
@@ -210,7 +210,7 @@ def test_one_wake_reads_no_more_datagrams_than_its_share(run: Run) -> None:
         turn()
         async with answering(flood) as target:
             assert (await bench.probe(Spoken(listening), target)).passed
-        assert max(seen.count(each) for each in seen) <= conversations.READS_PER_WAKE
+        assert max(seen.count(each) for each in seen) <= progress.READS_PER_WAKE
 
     run(scenario)
 

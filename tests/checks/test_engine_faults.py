@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -93,8 +93,10 @@ def test_a_fault_that_nobody_takes_reaches_the_loops_handler(on_fault: Callable[
         loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
         engine = Engine(loop, on_fault)
         done: asyncio.Future[ProbeResult] = loop.create_future()
-        engine.start(Scripted(raising_at_once), Target("127.0.0.1", 9), loop.time() + 20, done.set_result)
-        await done
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            target = Target(*server.getsockname())
+            engine.start(Scripted(raising_at_once), target, loop.time() + 20, done.set_result)
+            await done
         engine.close()
         return heard
 
@@ -103,14 +105,16 @@ def test_a_fault_that_nobody_takes_reaches_the_loops_handler(on_fault: Callable[
 
 
 LOCAL = [
+    (errno.EPERM, "not sent: the director's own firewall refused it"),
+    (errno.EINVAL, "not sent: invalid argument"),
+]
+SHORT = [
     (errno.EMFILE, "not sent: no file descriptors left (limit "),
     (errno.ENFILE, "not sent: no file descriptors left on this machine"),
     (errno.ENOBUFS, "not sent: the kernel has no memory for another socket"),
     (errno.ENOMEM, "not sent: the kernel has no memory for another socket"),
     (errno.EADDRNOTAVAIL, "not sent: no local port or address left"),
     (errno.EAGAIN, "not sent: resource temporarily unavailable"),
-    (errno.EPERM, "not sent: the director's own firewall refused it"),
-    (errno.EINVAL, "not sent: invalid argument"),
 ]
 
 
@@ -139,6 +143,59 @@ def test_what_the_director_cannot_do_is_no_word_about_the_server(
     run(scenario)
 
 
+@pytest.mark.parametrize(("number", "reason"), SHORT)
+def test_what_the_director_is_short_of_is_waited_for_until_the_deadline(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    monkeypatch.setattr(FailingSocket, "number", number)
+    monkeypatch.setattr(socket, "SocketType", FailingSocket)
+
+    async def scenario(bench: Any) -> None:
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9), 0.2)
+        assert (result.passed, result.sent) == (False, False)
+        assert result.reason.startswith(reason)
+        assert (bench.faults, bench.engine.in_flight, bench.conversations.waits_total) == ([], 0, 1)
+        assert bench.conversations.lines.open == 0
+
+    run(scenario)
+
+
+def test_a_probe_that_waited_for_a_port_goes_on_when_there_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ShortOfPorts(socket.SocketType):
+        failing: ClassVar = [errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.EMFILE]
+
+        def connect_ex(self, address: Any) -> int:
+            return self.failing.pop() if self.failing else super().connect_ex(address)
+
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            monkeypatch.setattr(socket, "SocketType", ShortOfPorts)
+            result = await bench.probe(Tcp(), target)
+            assert (result.passed, ShortOfPorts.failing) == (True, [])
+        assert bench.conversations.waits_total == 1
+
+    run(scenario)
+
+
+def test_a_probe_that_waited_for_a_port_and_then_ran_out_of_time_is_void(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ShortOfPorts(socket.SocketType):
+        failing: ClassVar = [errno.EADDRNOTAVAIL] * 3
+
+        def connect_ex(self, address: Any) -> int:
+            return self.failing.pop() if self.failing else super().connect_ex(address)
+
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            monkeypatch.setattr(socket, "SocketType", ShortOfPorts)
+            result = await bench.probe(Http(), target, 0.5)
+        assert (result.sent, result.reason[:43]) == (False, "void: the director was short of sockets, an")
+        assert bench.conversations.void_total == 1
+
+    run(scenario)
+
+
 def test_a_full_epoll_is_no_word_about_the_server(run: Run) -> None:
     class FullEpoll:
         def __init__(self, epoll: Any) -> None:
@@ -152,7 +209,7 @@ def test_a_full_epoll_is_no_word_about_the_server(run: Run) -> None:
 
     async def scenario(bench: Any) -> None:
         bench.conversations._epoll = FullEpoll(bench.conversations._epoll)
-        result = await bench.probe(Tcp(), Target("127.0.0.1", 9))
+        result = await bench.probe(Tcp(), Target("127.0.0.1", 9), 0.1)
         assert not result.sent
         assert result.reason.endswith("(sysctl fs.epoll.max_user_watches)")
         assert bench.engine.in_flight == 0
@@ -176,7 +233,7 @@ def test_a_missing_route_is_word_about_the_server(
     run(scenario)
 
 
-def test_without_descriptors_a_probe_is_not_sent_and_the_next_one_is(run: Run) -> None:
+def test_without_descriptors_probes_wait_and_none_is_lost(run: Run) -> None:
     async def scenario(bench: Any) -> None:
         async with serving(silent) as target:
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -184,11 +241,15 @@ def test_without_descriptors_a_probe_is_not_sent_and_the_next_one_is(run: Run) -
             os.close(probe)
             resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
             try:
-                starved = await bench.probe(Tcp(), target)
+                starved = await bench.probe(Tcp(), target, 0.2)
+                waiting = [asyncio.ensure_future(bench.probe(Tcp(), target)) for _ in range(20)]
+                await asyncio.sleep(0)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (probe + 3, hard))
+                results = await asyncio.gather(*waiting)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            assert (starved.sent, starved.reason) == (False, f"not sent: no file descriptors left (limit {probe})")
-            assert (await bench.probe(Tcp(), target)).passed
+        assert (starved.sent, starved.reason) == (False, f"not sent: no file descriptors left (limit {probe})")
+        assert [result.reason for result in results] == ["connected"] * 20
 
     run(scenario)
 
