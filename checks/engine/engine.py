@@ -7,6 +7,7 @@ from functools import partial
 
 from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Target, Tls, UnusableError
 from checks.engine.conversations import Conversations
+from checks.engine.half_open import HalfOpen
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
 from checks.engine.tls import Contexts
@@ -18,7 +19,9 @@ Plan = Callable[[float, float], None]
 """Starts one more run of a planned probe: takes its deadline and the present, both in the loop's seconds."""
 Maker = Callable[["Engine"], Carrier]
 
-MAKERS: Mapping[CarrierName, Maker] = {}
+MAKERS: Mapping[CarrierName, Maker] = {
+    "half-open": lambda engine: HalfOpen(engine.loop, engine.teller, engine.carrier("stream")),
+}
 """How the carriers beside that of conversations are made, when a check first needs one."""
 
 
@@ -55,8 +58,8 @@ class Engine:
         on_fault: Callable[[str], None] | None = None,
         on_hint: Hint | None = None,
     ) -> None:
-        self.loop = loop or asyncio.get_running_loop()
-        self.teller = Teller(self.loop, on_fault)
+        self.loop: asyncio.AbstractEventLoop = loop or asyncio.get_running_loop()
+        self.teller: Teller = Teller(self.loop, on_fault)
         self.on_hint = on_hint or _unheard
         self._contexts = Contexts()
         conversations = Conversations(self.loop, self.teller, self._contexts)
@@ -127,7 +130,7 @@ class Engine:
         if self._closed:
             raise RuntimeError("the engine is closed")
         try:
-            carrier = self._carriers.get(check.carrier) or self._made(check.carrier)
+            carrier = self._carriers.get(check.carrier) or self.carrier(check.carrier)
             carrier.start(check, target, deadline, done, keep_evidence=keep_evidence)
         except UnusableError as error:
             self.teller.later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
@@ -144,8 +147,11 @@ class Engine:
             for carrier in {*self._carriers.values()}:
                 carrier.close()
 
-    def _made(self, name: CarrierName) -> Carrier:
-        carrier = self._carriers[name] = MAKERS[name](self)
+    def carrier(self, name: CarrierName) -> Carrier:
+        """Return who carries checks of this kind; one carrier may give a probe away to another."""
+        carrier = self._carriers.get(name)
+        if carrier is None:
+            carrier = self._carriers[name] = MAKERS[name](self)
         return carrier
 
     def _not_begun(self, check: Check, target: Target, error: OSError) -> ProbeResult:
