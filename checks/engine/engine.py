@@ -7,6 +7,7 @@ from functools import partial
 
 from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Target, Tls, UnusableError
 from checks.engine.conversations import Conversations
+from checks.engine.echo import Echo
 from checks.engine.half_open import HalfOpen
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
@@ -20,6 +21,7 @@ Plan = Callable[[float, float], None]
 Maker = Callable[["Engine"], Carrier]
 
 MAKERS: Mapping[CarrierName, Maker] = {
+    "echo": lambda engine: Echo(engine.loop, engine.teller),
     "half-open": lambda engine: HalfOpen(engine.loop, engine.teller, engine.carrier("stream")),
 }
 """How the carriers beside that of conversations are made, when a check first needs one."""
