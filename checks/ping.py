@@ -54,7 +54,9 @@ class Ping(Check):
 
     count: int = option(Integer(1, MOST_ECHOES), "Echo requests in a probe.", 1)
     spacing: float = option(Duration(0.01, 60.0), "Time from one request of a probe to the next.", 0.1)
-    size: int = option(Integer(TOKEN, MOST_BYTES, "bytes"), "Data in a request; all of it must come back unchanged.", 56)
+    size: int = option(
+        Integer(TOKEN, MOST_BYTES, "bytes"), "Data in a request; all of it must come back unchanged.", 56
+    )
     max_loss: int = option(Percent(), "Percentage of the requests that may stay unanswered.", 0)
     max_round_trip: float | None = option(
         Duration(0.0001, 60.0), "Round trip that the average of the answered requests may take; default: any.", None
