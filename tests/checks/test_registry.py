@@ -10,19 +10,32 @@ from hypothesis import strategies as st
 
 from checks import Check
 from checks.grpc import Grpc
+from checks.half_open import TcpHalfOpen
 from checks.http import Http, Https
-from checks.options import Boolean, Choice, Integer, ListOf, Matching, Record, Regex, TableOf, Text
+from checks.options import Boolean, Choice, Duration, Integer, ListOf, Matching, Record, Regex, TableOf, Text
+from checks.ping import Percent, Ping
 from checks.registry import types
 from checks.tcp import Tcp
 from checks.tls import TlsHandshake
 from checks.web.kinds import METHOD, Digest, HttpVersion, JsonScalar, StatusRange
 
-KINDS = (Boolean, Choice, Digest, HttpVersion, Integer, ListOf, Matching, Record, Regex, StatusRange, TableOf, Text)
+KINDS = (
+    *(Boolean, Choice, Digest, Duration, HttpVersion, Integer, ListOf, Matching, Percent, Record, Regex, StatusRange),
+    *(TableOf, Text),
+)
 COMMON = {"type", "name", "interval", "timeout", "rise", "fall", "fast_interval", "down_interval", "address", "port"}
 
 
 def test_the_built_in_types_are_known_by_their_word() -> None:
-    assert dict(types()) == {"tcp": Tcp, "http": Http, "https": Https, "tls": TlsHandshake, "grpc": Grpc}
+    assert dict(types()) == {
+        "tcp": Tcp,
+        "tcp-half-open": TcpHalfOpen,
+        "http": Http,
+        "https": Https,
+        "tls": TlsHandshake,
+        "grpc": Grpc,
+        "ping": Ping,
+    }
 
 
 @pytest.mark.parametrize("check", types().values(), ids=lambda check: check.type)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+TYPES = "grpc, http, https, ping, tcp, tcp-half-open or tls"
 POOL = "    real_servers: [192.0.2.11]\n"
 SHOP = f"virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n{POOL}"
 
@@ -114,11 +115,11 @@ SHOP = f"virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n{POOL}"
             ),
         ),
         ("check: []", "check: expected a list of at least 1, found 0"),
-        ("check: {}", "check.type: is missing: a check says its type; known types: grpc, http, https, tcp or tls"),
+        ("check: {}", f"check.type: is missing: a check says its type; known types: {TYPES}"),
         ("check: {type: htpp}", "check.type: there is no check type 'htpp'; did you mean 'http'?"),
         (
             "check: {type: smtp}",
-            "check.type: there is no check type 'smtp'; known types: grpc, http, https, tcp or tls",
+            f"check.type: there is no check type 'smtp'; known types: {TYPES}",
         ),
         ("check: {type: http, intervall: 2}", "check.intervall: unknown key; did you mean 'interval'?"),
         (
