@@ -65,7 +65,11 @@ class Session:
 
         self._events = h2.events
         self._error = h2.exceptions.H2Error
-        self._connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
+        # What is sent was held to the rules when the file was read.
+        configuration = h2.config.H2Configuration(
+            header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+        )
+        self._connection = h2.connection.H2Connection(configuration)
         codes = h2.settings.SettingCodes
         self._connection.local_settings = h2.settings.Settings(
             client=True,
