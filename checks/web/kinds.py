@@ -78,9 +78,13 @@ class Digest:
 
     def parse(self, value: Any) -> tuple[str, str]:
         """Take an algorithm, a colon and as many hexadecimal digits as it has."""
-        algorithm, _, digits = Text().parse(value).partition(":")
+        text = Text().parse(value)
+        algorithm, _, digits = text.partition(":")
         if len(digits) == HEX_DIGITS.get(algorithm) and re.fullmatch(r"[0-9A-Fa-f]+", digits):
             return algorithm, digits.lower()
+        for name, length in HEX_DIGITS.items():
+            if re.fullmatch(rf"[0-9A-Fa-f]{{{length}}}", text):
+                raise ValueError(f"expected the algorithm, too: {name}:{text}")
         forms = " or ".join(f"{name}: and {length} hexadecimal digits" for name, length in HEX_DIGITS.items())
         raise ValueError(f"expected {forms}, found {name_of(value.encode('unicode_escape').decode('ascii'))}")
 
