@@ -12,7 +12,7 @@ HEAD_LIMIT = 65536
 FRAMING = 8
 """How many bytes on the wire a byte of body may cost; 1-byte chunks, the dearest honest ones, cost 6."""
 FIRST_BYTES = 16
-LENGTHS = frozenset(map(len, (b"content-encoding", b"content-length", b"transfer-encoding")))
+LENGTHS = frozenset(map(len, (b"connection", b"content-encoding", b"content-length", b"transfer-encoding")))
 """Of the names of headers that matter: most are told apart by that, without a look at their letters."""
 
 
@@ -130,10 +130,12 @@ class Reply:
 class WholeReply(Reply):
     """A reply of which the body matters, or that is read to its end so that the connection can be used again.
 
-    `complete`: no more is wanted; `reusable`: and the next request may follow on this connection.
+    `complete`: no more is wanted; `reusable`: and the next request may follow on this connection. In HTTP/1.1 it might
+    unless the server says otherwise (RFC 9112 section 9.3), but some close without a word, and the next request would
+    meet a reset: the server must have said keep-alive, which it was asked to.
     """
 
-    __slots__ = ("_body", "_chunked", "_codings", "_head_only", "_length", "complete", "reusable")
+    __slots__ = ("_body", "_chunked", "_codings", "_head_only", "_kept", "_length", "complete", "reusable")
 
     def __init__(self, judge: Judge, *, head_only: bool = False) -> None:
         super().__init__(judge)
@@ -142,6 +144,7 @@ class WholeReply(Reply):
         self._codings: list[str] = []
         self._length: int | None = None
         self._chunked = False
+        self._kept = False
         self._body: Body | None = None
 
     def end(self) -> Verdict:
@@ -176,7 +179,7 @@ class WholeReply(Reply):
         super()._forget_interim()
         self._codings = []
         self._length = None
-        self._chunked = False
+        self._chunked = self._kept = False
 
     def _judge_head(self, verdict: Verdict) -> None:
         if not verdict.passed or not self._judge.body_wanted:
@@ -188,13 +191,15 @@ class WholeReply(Reply):
                 self._decide(False, str(error))
         if self._head_only:
             self.complete = True
-            self.reusable = bool(self._parser.should_keep_alive())
+            self.reusable = self._kept and bool(self._parser.should_keep_alive())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note how the body is framed and coded; other headers are not ours to judge. Trailers come here, too."""
         if len(name) not in LENGTHS or self.head_done:
             return
         match name.lower():
+            case b"connection":
+                self._kept = b"keep-alive" in value.lower()
             case b"content-encoding":
                 self._codings += codings_of(value)
             case b"content-length":
@@ -221,7 +226,7 @@ class WholeReply(Reply):
             if self.verdict is None:
                 self._judge_body()
             self.complete = True
-            self.reusable = bool(self._parser.should_keep_alive())
+            self.reusable = self._kept and bool(self._parser.should_keep_alive())
 
     def on_message_begin(self) -> None:
         """Take a reply that nobody asked for as a sign not to ask on this connection again."""

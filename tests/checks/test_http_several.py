@@ -11,7 +11,8 @@ from checks import Check, Target, Verdict
 from checks.http import Http, Https
 from checks.web.options import Each
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell"
+KEPT = b"HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\n"
+OK = KEPT + b"Content-Length: 4\r\n\r\nwell"
 TWO = (Each(path="/a"), Each(path="/b"))
 
 
@@ -50,7 +51,8 @@ def test_all_but_the_last_request_ask_to_keep_the_connection() -> None:
     [
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nwell",
         b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nwell",
-        b"HTTP/1.1 200 OK\r\n\r\nuntil the close",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell",
+        KEPT + b"\r\nuntil the close",
         OK + b"HTTP/1.1 200 Unasked\r\n\r\n",
     ],
 )
@@ -85,7 +87,7 @@ def test_a_connection_that_never_answers_is_made_once_again_and_no_more() -> Non
 
 
 def test_the_reply_to_head_leaves_the_connection_free_although_it_tells_a_length() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+    head = KEPT + b"Content-Length: 4\r\n\r\n"
     verdict, said = held(Http(requests=(Each(method="HEAD"), Each(path="/b"))), [head, OK])
     assert verdict.passed
     assert [connection for connection, _ in said] == [0, 0]
@@ -98,7 +100,7 @@ def test_a_body_that_nobody_judges_is_still_read_to_its_end_before_the_next_requ
 
 
 def test_a_body_too_long_to_read_costs_the_connection_and_not_the_verdict() -> None:
-    long = [b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", *[bytes(16384)] * 600]
+    long = [KEPT + b"Content-Length: 9999999\r\n\r\n", *[bytes(16384)] * 600]
     verdict, said = held(Http(requests=TWO), long, [OK])
     assert verdict.passed
     assert [connection for connection, _ in said] == [0, 1]
