@@ -10,6 +10,7 @@ import pytest
 from checks import Check, ProbeResult, Target, Verdict
 from checks.engine import Engine, conversations, progress
 from checks.engine.dialogue import Dialogue
+from tests.checks.authority import Authority
 
 Play = Callable[..., Verdict]
 TARGET = Target("192.0.2.1", 80)
@@ -137,3 +138,8 @@ def many_descriptors() -> None:
     """Lift the soft limit, which is 1024 in most shells, as far as it goes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
