@@ -4,6 +4,7 @@ Where the peer breaks off or says too much they raise PeerError, which `judged` 
 """
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from checks import SILENCE, Conversation, Step, Tls, Verdict
 
@@ -42,7 +43,9 @@ class Inbox:
         Raise PeerError.
         """
         step = first
-        at = -1 if first is not None else self._data.find(b"\n")
+        at = self._data.find(b"\n")
+        if step is not None and at >= 0:
+            yield replace(step, at_least=0)  # the server answers before it is asked
         while at < 0:
             seen = len(self._data)
             yield from self._more(step or Step(), what)
@@ -57,7 +60,9 @@ class Inbox:
     def exactly(self, size: int, first: Step | None = None, what: str = "a reply") -> Generator[Step, bytes, bytes]:
         """Take so many bytes; `first` goes out before. `size` is the caller's to bound. Raise PeerError."""
         step = first
-        while step is not None or len(self._data) < size:
+        if step is not None and len(self._data) >= size:
+            yield replace(step, at_least=0)
+        while len(self._data) < size:
             yield from self._more(step or Step(at_least=size - len(self._data)), what)
             step = None
         data = bytes(self._data[:size])
