@@ -1,4 +1,4 @@
-"""Tests under kernel/ and interop/ run inside a guest with a real IPVS kernel; all others run where pytest runs."""
+"""Tests under kernel/ run inside a guest with a real IPVS kernel; all others run where pytest runs."""
 
 import os
 from collections.abc import Iterator

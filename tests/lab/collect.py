@@ -17,7 +17,7 @@ import pytest
 
 from boot import BOOT_DEADLINE, Guest, GuestError, chosen_mode
 
-GUEST_FOLDERS = frozenset({"kernel", "interop"})
+GUEST_FOLDERS = frozenset({"kernel"})
 GUESTS = 2
 """Guests side by side; each has one CPU. HEALTHLB_LAB_GUESTS overrides it."""
 SILENCE = 180.0
