@@ -5,10 +5,17 @@ PYTHON ?= python3
 VENV := .venv
 ARGS ?=
 LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl
+# The real servers that tests/interop starts on loopback; what is no program on the PATH is named by its file.
+SERVER_PACKAGES := nginx:nginx-light unbound:unbound postfix:postfix /usr/lib/dovecot/imap:dovecot-imapd \
+    /usr/lib/dovecot/pop3:dovecot-pop3d vsftpd:vsftpd kamailio:kamailio \
+    /usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules redis-server:redis-server memcached:memcached \
+    slapd:slapd ldapsearch:ldap-utils freeradius:freeradius mariadbd:mariadb-server \
+    /usr/lib/postgresql/*/bin/postgres:postgresql openssl:openssl
 
 demo: $(VENV)/.installed lab-packages
 	@$(VENV)/bin/python tests/lab/demo.py
 
+test: LAB_PACKAGES += $(SERVER_PACKAGES)
 test: $(VENV)/.installed lab-packages
 	$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),--cov)
 
