@@ -8,13 +8,13 @@ from checks import FILE, Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Matching, Record, option
 from checks.wire.inbox import Inbox
 from checks.wire.replies import Reply, ftp_reply
-from checks.wire.secrets import unreadable
 from checks.wire.sessions import (
     USERNAME,
     RefusalError,
     credential_faults,
     parting,
     password,
+    password_fault,
     summary,
     tls_faults,
 )
@@ -53,7 +53,7 @@ class Ftp(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, without=b"\0\r\n", protocol="FTP")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Go as far as the options ask."""
@@ -105,7 +105,7 @@ def _log_in(inbox: Inbox, username: str, secret: bytes) -> Generator[Step, bytes
     answer = yield from ftp_reply(inbox, Step(f"USER {username}\r\n".encode()), "the answer to USER")
     if answer.code == 331:
         step = Step(b"PASS " + secret + b"\r\n", shown=b"PASS ***\r\n")
-        answer = yield from ftp_reply(inbox, step, "the answer to PASS")
+        answer = (yield from ftp_reply(inbox, step, "the answer to PASS")).hiding(secret)
     if 200 <= answer.code <= 299:
         return
     if 400 <= answer.code <= 499:

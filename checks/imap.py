@@ -8,14 +8,15 @@ from typing import ClassVar
 from checks import FILE, Check, Conversation, ProxyProtocol, Step, Target, Tls, Verdict
 from checks.options import Matching, Record, option
 from checks.wire.inbox import Inbox, PeerError
-from checks.wire.secrets import unreadable
 from checks.wire.sessions import (
     PROXY_PROTOCOL,
     USERNAME,
     RefusalError,
     credential_faults,
+    hidden,
     parting,
     password,
+    password_fault,
     sasl_plain,
     summary,
     tls_faults,
@@ -34,7 +35,7 @@ class Imap(Check):
     """Take the greeting of an IMAP server and its capabilities; with TLS, a login and a mailbox if asked."""
 
     type: ClassVar[str] = "imap"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = imap, imaps"}
+    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = imap, service = imaps"}
 
     tls: Tls | None = option(
         Record(Tls), "Speak TLS from the first byte; {} for every default.", None, haproxy="check-ssl"
@@ -64,7 +65,7 @@ class Imap(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, protocol="SASL")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Go as far as the options ask."""
@@ -96,7 +97,7 @@ def _talk(check: Imap, session: "_Session", secret: bytes) -> Conversation:
         summary(
             str(greeting),
             "" if check.tls is None and check.starttls is None else "over TLS",
-            "" if check.username is None else "logged in",
+            "" if check.username is None or known else "logged in",
             "" if check.mailbox is None else f"{shown(check.mailbox)} opened",
         ),
     )
@@ -158,8 +159,8 @@ class _Session:
 
     def log_in(self, username: str, secret: bytes) -> Generator[Step, bytes, None]:
         """Log in by AUTHENTICATE PLAIN where it is offered, else by LOGIN."""
+        message = sasl_plain(username, secret)
         if "AUTH=PLAIN" in self.capabilities:
-            message = sasl_plain(username, secret)
             if "SASL-IR" in self.capabilities:
                 answer = yield from self.command(b"AUTHENTICATE PLAIN " + message, b"AUTHENTICATE PLAIN ***")
             else:
@@ -171,6 +172,7 @@ class _Session:
             answer = yield from self._login(username.encode(), secret)
         if answer.status == b"OK":
             return
+        answer = _Answer(answer.status, hidden(answer.text, message, secret))
         if b"[UNAVAILABLE]" in answer.text.upper():
             raise RefusalError(f"the server cannot check credentials now: {answer}")
         raise RefusalError(f"the server refused the credentials: {answer}")

@@ -7,8 +7,7 @@ from typing import ClassVar
 from checks import FILE, Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Matching, Record, option
 from checks.wire.inbox import Inbox, PeerError, judged
-from checks.wire.secrets import unreadable
-from checks.wire.sessions import credential_faults, password
+from checks.wire.sessions import credential_faults, hidden, password, password_fault
 from checks.wire.showing import shown
 
 USERNAME = Matching(r"[^\x00-\x20:\x7f]+", "a user's name without spaces and colons")
@@ -32,7 +31,7 @@ class Memcached(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, without=b"\0\r\n", protocol="memcached's password file")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Log in if asked, and ask for the version."""
@@ -47,8 +46,9 @@ def _talk(username: str | None, secret: bytes) -> Conversation:
         # would really store them, where others may read them, were they not made to expire at once (-1).
         words = username.encode() + b" " + secret
         command = b"set healthlb 0 -1 %d\r\n" % len(words)
-        step = Step(command + words + b"\r\n", shown=command + username.encode() + b" ***\r\n")
-        answer = yield from _answer(inbox, step, "the answer to the login")
+        visible = b"set healthlb 0 -1 ***\r\n" + username.encode() + b" ***\r\n"
+        step = Step(command + words + b"\r\n", shown=visible)
+        answer = hidden((yield from _answer(inbox, step, "the answer to the login")), secret)
         if answer != b"STORED":
             return Verdict(False, f"the server refused the credentials: {shown(answer)}")
     answer = yield from _answer(inbox, Step(b"version\r\n"), "the answer to version")

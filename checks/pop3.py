@@ -7,13 +7,14 @@ from typing import ClassVar
 from checks import FILE, Check, Conversation, ProxyProtocol, Step, Target, Tls, Verdict
 from checks.options import Matching, Record, option
 from checks.wire.inbox import Inbox, PeerError
-from checks.wire.secrets import unreadable
 from checks.wire.sessions import (
     PROXY_PROTOCOL,
     RefusalError,
     credential_faults,
+    hidden,
     parting,
     password,
+    password_fault,
     summary,
     tls_faults,
 )
@@ -27,7 +28,7 @@ class Pop3(Check):
     """Take the greeting of a POP3 server; with TLS, a login and a look at the maildrop if asked."""
 
     type: ClassVar[str] = "pop3"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = pop, pops"}
+    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = pop, service = pops"}
 
     tls: Tls | None = option(
         Record(Tls), "Speak TLS from the first byte; {} for every default.", None, haproxy="check-ssl"
@@ -51,7 +52,7 @@ class Pop3(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, without=b"\0\r\n", protocol="POP3")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Go as far as the options ask."""
@@ -86,7 +87,7 @@ def _log_in(inbox: Inbox, username: str, secret: bytes) -> Generator[Step, bytes
     well, said = yield from _answer(inbox, Step(f"USER {username}\r\n".encode()), "the answer to USER")
     if well:
         step = Step(b"PASS " + secret + b"\r\n", shown=b"PASS ***\r\n")
-        well, said = yield from _answer(inbox, step, "the answer to PASS")
+        well, said = yield from _answer(inbox, step, "the answer to PASS", secret)
     if well:
         yield from _demand(inbox, "STAT", Step(b"STAT\r\n"))
         return ""
@@ -107,8 +108,10 @@ def _demand(inbox: Inbox, name: str, step: Step) -> Generator[Step, bytes, None]
         raise RefusalError(f"{name} refused: {said}")
 
 
-def _answer(inbox: Inbox, first: Step | None, what: str) -> Generator[Step, bytes, tuple[bool, str]]:
-    line = yield from inbox.line(first, what)
+def _answer(
+    inbox: Inbox, first: Step | None, what: str, secret: bytes = b""
+) -> Generator[Step, bytes, tuple[bool, str]]:
+    line = hidden((yield from inbox.line(first, what)), secret)
     status = line.partition(b" ")[0]
     if status not in (b"+OK", b"-ERR"):
         raise PeerError(f"not a POP3 answer: '{shown(line)}'")

@@ -8,8 +8,7 @@ from checks import FILE, Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Choice, Record, option
 from checks.wire.inbox import Inbox, PeerError, judged
 from checks.wire.resp import Problem, Value, command, value
-from checks.wire.secrets import unreadable
-from checks.wire.sessions import USERNAME, password
+from checks.wire.sessions import USERNAME, hidden, password, password_fault
 from checks.wire.showing import shown
 
 PROBLEMS = {
@@ -48,7 +47,7 @@ class Redis(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, without=b"")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Say AUTH, PING and ROLE in one go, and judge the answers."""
@@ -65,7 +64,7 @@ def _talk(check: Redis, secret: bytes | None) -> Conversation:
     questions = command(b"PING") if check.role is None else command(b"PING") + command(b"ROLE")
     first: Step | None = Step(login + questions, shown=visible + questions)
     if secret is not None:
-        _demand((yield from value(inbox, first, "the answer to AUTH")), "OK", "AUTH")
+        _demand((yield from value(inbox, first, "the answer to AUTH")), "OK", "AUTH", secret)
         first = None
     _demand((yield from value(inbox, first, "the answer to PING")), "PONG", "PING")
     if check.role is None:
@@ -73,7 +72,9 @@ def _talk(check: Redis, secret: bytes | None) -> Conversation:
     return _judge_role(check.role, (yield from value(inbox, None, "the answer to ROLE")))
 
 
-def _demand(found: Value, expected: str, name: str) -> None:
+def _demand(found: Value, expected: str, name: str, secret: bytes = b"") -> None:
+    if isinstance(found, Problem):
+        found = Problem(hidden(found.text, secret))
     _raise_problem(found)
     if found != expected.encode():
         raise PeerError(f"{name} was answered with {_show(found)}, expected {expected}")

@@ -9,7 +9,6 @@ from checks import FILE, Check, Conversation, ProxyProtocol, Step, Target, Tls, 
 from checks.options import Boolean, Matching, Record, option
 from checks.wire.inbox import Inbox
 from checks.wire.replies import Reply, smtp_reply
-from checks.wire.secrets import unreadable
 from checks.wire.sessions import (
     PROXY_PROTOCOL,
     USERNAME,
@@ -17,6 +16,7 @@ from checks.wire.sessions import (
     credential_faults,
     parting,
     password,
+    password_fault,
     sasl_plain,
     summary,
     tls_faults,
@@ -34,7 +34,7 @@ class Smtp(Check):
     type: ClassVar[str] = "smtp"
     known_as: ClassVar[dict[str, str]] = {
         "keepalived": "SMTP_CHECK",
-        "ldirectord": "service = smtp, submission",
+        "ldirectord": "service = smtp, service = submission",
         "haproxy": "option smtpchk",
     }
 
@@ -74,7 +74,7 @@ class Smtp(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, protocol="SASL")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  nothing that is said depends on the address
         """Go as far as the options ask."""
@@ -145,11 +145,11 @@ def _command(inbox: Inbox, name: str, text: str) -> Generator[Step, bytes, None]
 def _log_in(username: str, secret: bytes, inbox: Inbox, offers: dict[str, list[str]]) -> Generator[Step, bytes, None]:
     """Prove who we are; each line of the dialogue has the code of its good answer and what evidence may show of it."""
     mechanisms = offers.get("AUTH", [])
+    message, name, word = sasl_plain(username, secret), base64.b64encode(username.encode()), base64.b64encode(secret)
     if "PLAIN" in mechanisms:
-        dialogue = [(235, b"AUTH PLAIN " + sasl_plain(username, secret), b"AUTH PLAIN ***")]
+        dialogue = [(235, b"AUTH PLAIN " + message, b"AUTH PLAIN ***")]
     elif "LOGIN" in mechanisms:
-        name = base64.b64encode(username.encode())
-        dialogue = [(334, b"AUTH LOGIN", b"AUTH LOGIN"), (334, name, name), (235, base64.b64encode(secret), b"***")]
+        dialogue = [(334, b"AUTH LOGIN", b"AUTH LOGIN"), (334, name, name), (235, word, b"***")]
     else:
         offered = f"only AUTH {shown(' '.join(mechanisms))}" if mechanisms else "no AUTH"
         raise RefusalError(f"the server offers {offered} here; AUTH PLAIN or LOGIN is needed")
@@ -157,7 +157,7 @@ def _log_in(username: str, secret: bytes, inbox: Inbox, offers: dict[str, list[s
         step = Step(line + b"\r\n", shown=visible + b"\r\n")
         answer = yield from smtp_reply(inbox, step, "the answer to AUTH")
         if answer.code != expected:
-            raise RefusalError(_no_login(answer))
+            raise RefusalError(_no_login(answer.hiding(message, word, secret)))
 
 
 def _no_login(answer: Reply) -> str:

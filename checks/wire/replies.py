@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from checks import Step
 from checks.wire.inbox import Inbox, PeerError
+from checks.wire.sessions import hidden
 from checks.wire.showing import shown
 
 MOST_BYTES = 65536
@@ -19,6 +20,10 @@ class Reply:
 
     code: int
     lines: tuple[bytes, ...]
+
+    def hiding(self, *secrets: bytes) -> "Reply":
+        """Return the reply without these secrets in it."""
+        return Reply(self.code, tuple(hidden(line, *secrets) for line in self.lines))
 
     def __str__(self) -> str:
         said = next((text for text in map(shown, self.lines) if text.strip()), "")

@@ -68,6 +68,22 @@ def password(path: str | None, *, without: bytes = b"\0", protocol: str = "the p
     return content
 
 
+def password_fault(path: str | None, *, without: bytes = b"\0", protocol: str = "the protocol") -> str | None:
+    """Return what is wrong with a password's file, or None; for a check's `prepare`, with the words of `password`."""
+    try:
+        password(path, without=without, protocol=protocol)
+    except UnusableError as error:
+        return str(error)
+    return None
+
+
+def hidden(said: bytes, *secrets: bytes) -> bytes:
+    """Return what a server said without these secrets: some repeat in an error what they were told."""
+    for each in filter(None, secrets):
+        said = said.replace(each, b"***")
+    return said
+
+
 def sasl_plain(username: str, secret_word: bytes) -> bytes:
     """Return the one message of SASL PLAIN, in base64 (RFC 4616)."""
     return base64.b64encode(b"\0" + username.encode() + b"\0" + secret_word)

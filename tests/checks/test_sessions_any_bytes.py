@@ -1,8 +1,10 @@
 """Whatever a server of mail, files, caches or calls sends, and however it is cut: a verdict, in bounded memory."""
 
+import base64
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +19,7 @@ from checks.redis import Redis
 from checks.sip import Sip
 from checks.smtp import Smtp
 from checks.udp import Udp
-from tests.checks.talks import Talk, in_pieces
+from tests.checks.talks import Talk, in_pieces, password_file
 
 Play = Callable[..., Verdict]
 PASSWORD = Path(__file__).with_name("data") / "password"
@@ -93,3 +95,33 @@ def test_a_flood_is_held_in_bounded_memory(play: Play, check: Check, flood: byte
         tracemalloc.stop()
     assert not verdict.passed
     assert most < 2 << 20
+
+
+REPEATED = [
+    (Smtp(**LOGIN), [b"220 hi\r\n", b"250-mx\r\n250 AUTH PLAIN\r\n", b"500 what is %s, with args s3cret?\r\n"]),
+    (Imap(**LOGIN), [b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hi\r\n", b"a1 BAD what is %s s3cret?\r\n"]),
+    (Pop3(**LOGIN), [b"+OK\r\n", b"+OK\r\n", b"-ERR 'PASS s3cret' %s not understood\r\n"]),
+    (Ftp(**LOGIN), [b"220 hi\r\n", b"331 ?\r\n", b"500 'PASS s3cret' %s not understood\r\n"]),
+    (Redis(**LOGIN), [b"-ERR unknown 'AUTH', args: 'probe' 's3cret' %s\r\n"]),
+    (Memcached(**LOGIN), [b"CLIENT_ERROR probe s3cret %s?\r\n"]),
+]
+
+
+@pytest.mark.parametrize(("check", "answers"), REPEATED, ids=lambda value: getattr(value, "type", ""))
+def test_a_secret_that_the_server_repeats_is_not_brought_into_the_reason(check: Check, answers: list[bytes]) -> None:
+    message = base64.b64encode(b"\0probe\0s3cret")
+    reason = Talk(check, *(answer.replace(b"%s", message) for answer in answers)).verdict.reason
+    assert "***" in reason
+    assert "s3cret" not in reason
+    if isinstance(check, Smtp | Imap):
+        assert message.decode() not in reason
+
+
+@pytest.mark.parametrize("check", [Pop3, Ftp, Memcached, Smtp, Imap, Redis])
+def test_a_password_that_cannot_be_said_is_told_before_the_first_probe(check: Any, tmp_path: Path) -> None:
+    good = check(username="probe", password_file=password_file(tmp_path))
+    assert good.prepare() is None
+    (tmp_path / "odd").mkdir()
+    odd = check(username="probe", password_file=password_file(tmp_path / "odd", b"a\0\nb"))
+    assert (odd.prepare() is None) == (check is Redis)
+    assert "no such file" in check(username="probe", password_file=str(tmp_path / "none")).prepare()
