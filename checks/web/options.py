@@ -7,7 +7,8 @@ from typing import Any
 
 from checks.options import Integer, ListOf, Regex, TableOf, Text, option
 from checks.web.json_values import PARSED_AT_MOST, pointer_faults
-from checks.web.kinds import HOST, METHOD, NAME_FORM, PATH, VALUE, Digest, JsonScalar, StatusRange
+from checks.web.kinds import HOST, METHOD, NAME_FORM, PATH, VALUE, Digest, JsonScalar
+from checks.wire.statuses import StatusRange
 
 NO_BODY = frozenset({"HEAD", "CONNECT"})
 FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding"})

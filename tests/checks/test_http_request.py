@@ -11,7 +11,8 @@ from checks import Target, Tls
 from checks.engine.dialogue import Dialogue
 from checks.http import Http, Https
 from checks.options import Regex
-from checks.web.kinds import HOST, METHOD, PATH, VALUE, StatusRange
+from checks.web.kinds import HOST, METHOD, PATH, VALUE
+from checks.wire.statuses import StatusRange
 
 
 def sent(check: Http, target: Target) -> bytes:

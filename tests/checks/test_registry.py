@@ -23,7 +23,8 @@ from checks.smtp import Smtp
 from checks.tcp import Tcp
 from checks.tls import TlsHandshake
 from checks.udp import Udp
-from checks.web.kinds import METHOD, Digest, HttpVersion, JsonScalar, StatusRange
+from checks.web.kinds import METHOD, Digest, HttpVersion, JsonScalar
+from checks.wire.statuses import StatusRange
 
 COMMON = {"type", "name", "interval", "timeout", "rise", "fall", "fast_interval", "down_interval", "address", "port"}
 
