@@ -1,0 +1,83 @@
+"""A server that a test writes as a function: what a conversation sends goes in, what it is answered comes out."""
+
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as st
+
+from checks import SILENCE, Check, Step, Target, Verdict
+
+TARGET = Target("192.0.2.1", 80)
+MOST_STEPS = 2000
+
+
+def over_stream(
+    check: Check, answer: Callable[[Step], bytes], greeting: bytes = b"", most: int = 1 << 20
+) -> tuple[Verdict, list[Step]]:
+    """Play a conversation, handing over no more than `most` bytes more at once than are waited for.
+
+    After an answer that is too short the peer's end comes. Return the verdict and the steps.
+    """
+    steps: list[Step] = []
+    held = greeting
+    conversation = check.converse(TARGET)
+    try:
+        step = next(conversation)
+        while True:
+            steps.append(step)
+            assert len(steps) < MOST_STEPS
+            if step.send:
+                held += answer(step)
+            data = b""
+            if step.at_least:
+                size = max(most, step.at_least)
+                data, held = held[:size], held[size:]
+            step = conversation.send(data)
+    except StopIteration as stop:
+        return judgement(stop), steps
+
+
+def over_datagrams(
+    check: Check, answer: Callable[[Step], Sequence[bytes]], silences: int = 3
+) -> tuple[Verdict | None, list[Step]]:
+    """Play a conversation; where no datagram is left there is silence. The verdict is None after so many silences."""
+    steps: list[Step] = []
+    queue: list[bytes] = []
+    conversation = check.converse(TARGET)
+    try:
+        step = next(conversation)
+        while True:
+            steps.append(step)
+            assert step.patience is not None
+            if step.send:
+                queue += answer(step)
+            if not queue:
+                silences -= 1
+                if silences < 0:
+                    conversation.close()
+                    return None, steps
+            step = conversation.send(queue.pop(0) if queue else SILENCE)
+    except StopIteration as stop:
+        return judgement(stop), steps
+
+
+def judgement(stop: StopIteration) -> Verdict:
+    """Return what the conversation returned."""
+    assert isinstance(stop.value, Verdict)
+    return stop.value
+
+
+def in_turn(*answers: bytes) -> Callable[[Step], bytes]:
+    """Return a server that gives these answers one after the other, and then none."""
+    left = list(answers)
+    return lambda _: left.pop(0) if left else b""
+
+
+def damaged(draw: st.DataObject, data: bytes) -> bytes:
+    """Draw one place where other bytes stand than should."""
+    at = draw.draw(st.integers(0, len(data)), label="damaged at")
+    return data[:at] + draw.draw(st.binary(max_size=6)) + data[at + draw.draw(st.integers(0, 6)) :]
+
+
+def is_told(verdict: Verdict) -> bool:
+    """Say whether a verdict's reason is one printable line that fits a status table."""
+    return verdict.reason.isprintable() and 0 < len(verdict.reason) < 300
