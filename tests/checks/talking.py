@@ -36,10 +36,8 @@ def over_stream(
         return judgement(stop), steps
 
 
-def over_datagrams(
-    check: Check, answer: Callable[[Step], Sequence[bytes]], silences: int = 3
-) -> tuple[Verdict | None, list[Step]]:
-    """Play a conversation; where no datagram is left there is silence. The verdict is None after so many silences."""
+def over_datagrams(check: Check, answer: Callable[[Step], Sequence[bytes]]) -> tuple[Verdict, list[Step]]:
+    """Play a conversation; where no datagram is left there is silence. Return the verdict and the steps."""
     steps: list[Step] = []
     queue: list[bytes] = []
     conversation = check.converse(TARGET)
@@ -47,14 +45,9 @@ def over_datagrams(
         step = next(conversation)
         while True:
             steps.append(step)
-            assert step.patience is not None
+            assert len(steps) < MOST_STEPS
             if step.send:
                 queue += answer(step)
-            if not queue:
-                silences -= 1
-                if silences < 0:
-                    conversation.close()
-                    return None, steps
             step = conversation.send(queue.pop(0) if queue else SILENCE)
     except StopIteration as stop:
         return judgement(stop), steps
