@@ -15,6 +15,12 @@ from checks.pop3 import Pop3
 from checks.redis import Redis
 from checks.sip import Sip
 from checks.smtp import Smtp
+from checks.dns import Dns
+from checks.http import Http, Https
+from checks.ldap import Ldap
+from checks.mysql import Mysql
+from checks.postgres import Postgres
+from checks.radius import Radius
 from checks.tcp import Tcp
 from checks.tls import TlsHandshake
 from checks.udp import Udp
@@ -24,6 +30,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     *(Tcp, Http, Https, TlsHandshake, Grpc),
     *(Udp, Smtp, Imap, Pop3, Ftp, Redis, Memcached, Sip),
 )
+BUILT_IN: tuple[type[Check], ...] = (Tcp, Http, Https, Dns, Ldap, Radius, Mysql, Postgres)
 
 
 def types() -> Mapping[str, type[Check]]:
