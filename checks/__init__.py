@@ -202,7 +202,7 @@ class Check:
         """Begin one conversation with a connected target. May raise UnusableError."""
         raise NotImplementedError
 
-    def unanswered(self, reason: str) -> Verdict | None:  # noqa: ARG002  a check that has another opinion says so
+    def unanswered(self, target: Target, reason: str) -> Verdict | None:  # noqa: ARG002  the usual opinion needs neither
         """Return the verdict on a server that could not be talked to, or None for the usual one: it failed."""
         return None
 

@@ -12,7 +12,7 @@ What a check gets from it beside bytes (`checks.Step`, `checks.Check`, `checks.T
 - `Step(certificate=True)`: is handed the leaf in DER, b"" without TLS; in the middle of STARTTLS, too.
 - `proxy_protocol` returns "v1" or "v2": the header goes first, in clear (`checks.engine.proxying`).
 - `Target.way`: `checks.engine.ways.open_socket(family, kind, way, protocol)` opens every socket; other carriers use it.
-- `unanswered(reason)` is asked whenever the engine ends a probe as failed: refused, reset, timed out, TLS, flood.
+- `unanswered(target, reason)` is asked when the engine ends a probe as failed: refused, reset, timed out, TLS, flood.
 - `on_connect` returns a verdict where being connected is all: such a check costs no conversation.
 - UnusableError, raised anywhere in a conversation, makes the probe "not sent: ...".
 

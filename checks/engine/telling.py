@@ -61,7 +61,7 @@ class Teller:
     def unanswered(self, check: Check, target: Target, reason: str) -> Verdict:
         """Return the verdict on a server that could not be talked to: the check's own, or that it failed."""
         try:
-            return check.unanswered(reason) or Verdict(False, reason)
+            return check.unanswered(target, reason) or Verdict(False, reason)
         except Exception as error:  # noqa: BLE001  a check is third-party code
             return Verdict(False, self.fault(check.type, target, error))
 

@@ -419,7 +419,7 @@ def test_version_2_says_that_the_director_speaks_for_itself() -> None:
 class Forgiving(Scripted):
     """A check for which a server that cannot be talked to is well enough."""
 
-    def unanswered(self, reason: str) -> Verdict | None:
+    def unanswered(self, target: Target, reason: str) -> Verdict | None:
         if reason == "connection refused":
             raise LookupError(reason)
         return Verdict(True, f"never mind: {reason}", "beware", Feedback(weight=3))
