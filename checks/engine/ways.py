@@ -5,13 +5,14 @@ capability, a device, a namespace) is an UnusableError whose sentence names the 
 is an OSError. Such a socket may live longer than its network: `lasting` says which ways are safe to keep sockets for.
 """
 
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from checks import DIRECT, UnusableError, Way
 
@@ -56,6 +57,20 @@ def interface_index(sock: socket.SocketType, name: str) -> int:
     answer = fcntl.ioctl(sock.fileno(), SIOCGIFINDEX, struct.pack("16si20x", name.encode(), 0))
     index: int = struct.unpack_from("16si", answer)[1]
     return index
+
+
+@contextlib.contextmanager
+def within(namespace: str) -> Iterator[None]:
+    """Have this thread and what it starts in another network namespace for a while. Raise UnusableError or OSError."""
+    own = os.open(OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter_path(namespace if namespace.startswith("/") else f"{NAMESPACES}/{namespace}", namespace)
+        try:
+            yield
+        finally:
+            _come_back(own, None)
+    finally:
+        os.close(own)
 
 
 def source_address(sock: socket.SocketType, family: int, way: Way) -> tuple[str, int] | tuple[str, int, int, int]:
