@@ -9,6 +9,7 @@ from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Tar
 from checks.engine.conversations import Conversations
 from checks.engine.echo import Echo
 from checks.engine.half_open import HalfOpen
+from checks.engine.processes import Processes
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
 from checks.engine.tls import Contexts
@@ -23,6 +24,7 @@ Maker = Callable[["Engine"], Carrier]
 MAKERS: Mapping[CarrierName, Maker] = {
     "echo": lambda engine: Echo(engine.loop, engine.teller),
     "half-open": lambda engine: HalfOpen(engine.loop, engine.teller, engine.carrier("stream")),
+    "process": lambda engine: Processes(engine.loop, engine.teller),
 }
 """How the carriers beside that of conversations are made, when a check first needs one."""
 
