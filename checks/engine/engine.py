@@ -8,7 +8,9 @@ from functools import partial
 from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Target, Tls, UnusableError
 from checks.engine.conversations import Conversations
 from checks.engine.echo import Echo
+from checks.engine.files import Files
 from checks.engine.half_open import HalfOpen
+from checks.engine.processes import Processes
 from checks.engine.processes import Processes
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
@@ -25,6 +27,7 @@ MAKERS: Mapping[CarrierName, Maker] = {
     "echo": lambda engine: Echo(engine.loop, engine.teller),
     "half-open": lambda engine: HalfOpen(engine.loop, engine.teller, engine.carrier("stream")),
     "process": lambda engine: Processes(engine.loop, engine.teller),
+    "file": lambda engine: Files(engine.loop, engine.teller, engine.on_hint),
 }
 """How the carriers beside that of conversations are made, when a check first needs one."""
 
