@@ -82,8 +82,15 @@ class Contestant:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that all threads have used so far, as the scheduler counted them (schedstat)."""
+        return self._scheduled(0)
+
+    def waited(self) -> float:
+        """Return the seconds that threads have been ready so far without a CPU: what a busy machine took from them."""
+        return self._scheduled(1)
+
+    def _scheduled(self, column: int) -> float:
         threads = Path(f"/proc/{self.measured}/task").glob("*/schedstat")
-        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+        return sum(int(each.read_text().split()[column]) for each in threads) / 1e9
 
     def resident(self) -> float:
         """Return the resident set in MB."""
