@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from checks import Check, Done, Evidence, ProbeResult, Target, UnusableError, Verdict
 from checks.engine.alarm import Alarm
-from checks.engine.deadlines import Deadlines
+from checks.engine.deadlines import Bucket, Deadlines
 from checks.engine.echo_line import Key, Line, Reply, round_trip, wall_clock
 from checks.engine.shared_sockets import SharedSockets
 from checks.engine.telling import Teller
@@ -49,10 +49,10 @@ class Pinging:
 
     __slots__ = (
         "awaited",
+        "bucket",
         "check",
         "deadline",
         "done",
-        "due",
         "ended",
         "error",
         "keep_evidence",
@@ -72,7 +72,8 @@ class Pinging:
         self.check = check
         self.target = target
         self.done = done
-        self.started = self.deadline = self.due = 0.0
+        self.started = self.deadline = 0.0
+        self.bucket: Bucket[Pinging] | None = None
         self.template = _template(check.request(line.version))
         self.token = urandom(TOKEN)
         self.awaited: dict[Key, tuple[float, int]] = {}
@@ -166,8 +167,8 @@ class Echo:
         if not probe.ended:
             sent = probe.check.count - probe.left
             next_one = probe.started + sent * probe.check.spacing
-            probe.due = self._deadlines.add(probe, next_one if probe.left else probe.deadline)
-            self._alarm.by(probe.due)
+            probe.bucket = self._deadlines.add(probe, next_one if probe.left else probe.deadline)
+            self._alarm.by(probe.bucket.due)
 
     def _send_request(self, probe: Pinging) -> None:
         line = probe.line
@@ -274,7 +275,8 @@ class Echo:
         for key in probe.awaited:
             del line.waiting[key]
         self._in_flight -= 1
-        self._deadlines.discard(probe, probe.due)
+        if probe.bucket is not None:
+            probe.bucket.discard(probe)
         if line.retired and not line.busy:
             self._loop.call_soon(self._lines.close_retired)
         evidence = None

@@ -11,7 +11,6 @@ from checks.engine.echo import Echo
 from checks.engine.files import Files
 from checks.engine.half_open import HalfOpen
 from checks.engine.processes import Processes
-from checks.engine.processes import Processes
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
 from checks.engine.tls import Contexts
@@ -67,7 +66,7 @@ class Engine:
     ) -> None:
         self.loop: asyncio.AbstractEventLoop = loop or asyncio.get_running_loop()
         self.teller: Teller = Teller(self.loop, on_fault)
-        self.on_hint = on_hint or _unheard
+        self.on_hint: Hint = on_hint or _unheard
         self._contexts = Contexts()
         conversations = Conversations(self.loop, self.teller, self._contexts)
         self._conversations = conversations

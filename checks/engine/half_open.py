@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from checks import Carrier, Check, Done, Evidence, ProbeResult, Target, UnusableError, Verdict
 from checks.engine.alarm import Alarm
-from checks.engine.deadlines import Deadlines
+from checks.engine.deadlines import Bucket, Deadlines
 from checks.engine.lane import PACKETS_PER_WAKE, Lane, Peer
 from checks.engine.shared_sockets import Key, SharedSockets
 from checks.engine.sockets import show
@@ -52,10 +52,10 @@ class Flight:
     """One probe under way. `tries` counts the SYNs that were due, `sent` those that left."""
 
     __slots__ = (
+        "bucket",
         "check",
         "deadline",
         "done",
-        "due",
         "error",
         "keep_evidence",
         "lane",
@@ -74,7 +74,8 @@ class Flight:
         self.check = check
         self.target = target
         self.done = done
-        self.started = self.deadline = self.due = 0.0
+        self.started = self.deadline = 0.0
+        self.bucket: Bucket[Flight] | None = None
         self.tries = self.sent = 0
         self.own_port = self.sequence = 0
         self.peer: Peer = b""
@@ -173,8 +174,8 @@ class HalfOpen:
         if flight.tries < TRIES:
             first = min(FIRST_AGAIN, AGAIN_SHARE * (due - flight.started))
             due = flight.started + first * BACKOFF ** (flight.tries - 1)
-        flight.due = self._deadlines.add(flight, due)
-        self._alarm.by(flight.due)
+        flight.bucket = self._deadlines.add(flight, due)
+        self._alarm.by(flight.bucket.due)
 
     def _send_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -293,7 +294,8 @@ class HalfOpen:
         lane = flight.lane
         del lane.flights[flight.sequence]
         self._in_flight -= 1
-        self._deadlines.discard(flight, flight.due)
+        if flight.bucket is not None:
+            flight.bucket.discard(flight)
         if lane.retired and not lane.flights:
             self._loop.call_soon(self._lanes.close_retired)
         evidence = None

@@ -2,6 +2,8 @@
 
 import argparse
 import difflib
+import shutil
+import textwrap
 
 from healthlb.cli.words import UsageError, say
 
@@ -32,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         guess = f"did you mean '{near[0]}'?" if near else f"known types: {', '.join(known)}"
         raise UsageError(f"there is no check type '{arguments.type}'; {guess}")
     chosen = known[arguments.type]
-    say(chosen.doc)
+    width = min(shutil.get_terminal_size().columns, 120)
+    say("\n\n".join(textwrap.fill(paragraph, width) for paragraph in chosen.doc.split("\n\n")))
     for title, options in (
         ("Its own options:", chosen.options),
         ("Of every check:", reference.common_reference().options),
@@ -42,5 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
         for option in options:
             default = f" (default {option.default})" if option.default not in ("", "required") else ""
             required = " (required)" if option.default == "required" else ""
-            say(f"  {option.key}: {option.takes}{default}{required}\n      {option.doc}")
+            say(f"  {option.key}: {option.takes}{default}{required}")
+            say(textwrap.fill(option.doc, width, initial_indent=" " * 6, subsequent_indent=" " * 6))
     return 0

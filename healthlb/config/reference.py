@@ -43,7 +43,7 @@ class OptionReference:
 
 @dataclass(frozen=True, slots=True)
 class CheckReference:
-    """One check type, or the options that all types have."""
+    """One check type, or the options that all types have. `doc` has its paragraphs apart, each on one line."""
 
     type: str
     doc: str
@@ -63,7 +63,8 @@ def check_references(types: CheckTypes | None = None) -> tuple[CheckReference, .
 
 
 def _reference(name: str, of: type[Check]) -> CheckReference:
-    return CheckReference(name, _joined(of.__doc__ or name), dict(of.known_as), tuple(_options(of, "")))
+    doc = "\n\n".join(_joined(paragraph) for paragraph in (of.__doc__ or name).split("\n\n"))
+    return CheckReference(name, doc, dict(of.known_as), tuple(_options(of, "")))
 
 
 def _joined(text: str) -> str:
