@@ -8,7 +8,7 @@ half-open, script, file) names another carrier, which has its own few words with
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from checks.options import Boolean, ListOf, Matching, option
 
@@ -140,8 +140,12 @@ class Evidence:
     certificate: str = ""
 
 
-class ProbeResult(NamedTuple):
-    """One probe's end. `sent` False means that the director could not send it: no word about the server at all."""
+@dataclass(slots=True, unsafe_hash=True)
+class ProbeResult:
+    """One probe's end. `sent` False means that the director could not send it: no word about the server at all.
+
+    Nobody changes one; it is not frozen because that takes four times as long to make, for every probe there is.
+    """
 
     passed: bool
     reason: str

@@ -78,7 +78,7 @@ def test_two_reasons_for_not_sending_are_both_told_and_a_thousand_servers_with_o
         await rig.adopt(shop())
         await rig.result(WEB1, UNSENT)
         await rig.result(WEB2, UNSENT)
-        await rig.result(WEB2, UNSENT._replace(reason="no route to host"))
+        await rig.result(WEB2, replace(UNSENT, reason="no route to host"))
         assert len(rig.told(ProbesUnsent)) == 2
         await rig.adopt()
         await rig.adopt(shop())
