@@ -57,28 +57,41 @@ class Clock(Protocol):
 class Carrier(Protocol):
     """What carries out a probe; `done` is called exactly once, later, on the loop."""
 
-    def start(
-        self,
-        check: Check,
-        target: Target,
-        deadline: float,
-        done: Callable[[ProbeResult], None],
-        *,
-        keep_evidence: bool = False,
-    ) -> None:
-        """Start one probe that ends before `deadline`, in the clock's seconds; `keep_evidence` also of a pass."""
+    def plan(
+        self, check: Check, target: Target, done: Callable[[ProbeResult], None], *, keep_evidence: bool = False
+    ) -> Callable[[float, float], None]:
+        """Return what starts a probe of this check, again and again: it takes its deadline and the clock's present.
+
+        `keep_evidence` also of a pass.
+        """
 
 
 class Slot:
     """One probe's place in the schedule."""
 
-    __slots__ = ("_prober", "check", "due", "hurried", "queued", "record", "removed", "started", "target", "under_way")
+    __slots__ = (
+        "_prober",
+        "begin",
+        "check",
+        "due",
+        "hurried",
+        "queued",
+        "record",
+        "removed",
+        "started",
+        "target",
+        "timeout",
+        "under_way",
+    )
 
     def __init__(self, prober: "Prober", record: ProbeRecord, due: float) -> None:
         self._prober = prober
         self.record = record
         self.check = check_of(record.probe)
         self.target = target_of(record.probe)
+        configured = record.probe.check
+        self.timeout = configured.schedule.timeout
+        self.begin = prober.plan(self.check, self.target, self.done, keep_evidence=configured.log == "all")
         self.due = due
         self.started = 0.0
         self.removed = self.queued = self.under_way = self.hurried = False
@@ -108,7 +121,7 @@ class Prober:
         crowded: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
-        self._carrier = carrier
+        self.plan = carrier.plan
         self._finished = finished
         self._limit = limit
         self._chance = chance
@@ -284,11 +297,8 @@ class Prober:
         slot.started = now
         slot.under_way = True
         self.in_flight += 1
-        configured = slot.record.probe.check
-        deadline = now + configured.schedule.timeout
-        keep = configured.log == "all"
         try:
-            self._carrier.start(slot.check, slot.target, deadline, slot.done, keep_evidence=keep)
+            slot.begin(now + slot.timeout, now)
         except Exception as error:  # noqa: BLE001  the other probes must still start, and this one again
             reason = f"not sent: {type(error).__name__}: {error}"
             self._clock.call_at(now, partial(slot.done, ProbeResult(False, reason, 0.0, sent=False)))

@@ -59,6 +59,11 @@ class Carrier:
         self.under_way = 0
         self.most = 0
 
+    def plan(
+        self, check: Check, target: Target, done: Callable[[ProbeResult], None], *, keep_evidence: bool = False
+    ) -> Callable[[float, float], None]:
+        return lambda deadline, _now: self.start(check, target, deadline, done, keep_evidence=keep_evidence)
+
     def start(
         self,
         check: Check,
