@@ -1,8 +1,5 @@
 """Which check types there are, by the word that a file's `type:` says."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from checks import Check
 from checks.agent import Agent
 from checks.dns import Dns
@@ -16,6 +13,7 @@ from checks.ldap import Ldap
 from checks.memcached import Memcached
 from checks.mysql import Mysql
 from checks.ping import Ping
+from checks.plugins import Types
 from checks.pop3 import Pop3
 from checks.postgres import Postgres
 from checks.radius import Radius
@@ -34,6 +32,6 @@ BUILT_IN: tuple[type[Check], ...] = (
 )
 
 
-def types() -> Mapping[str, type[Check]]:
-    """Return every check type by name."""
-    return MappingProxyType({check.type: check for check in BUILT_IN})
+def types() -> Types:
+    """Return every check type by name, those of other packages included (`checks.plugins`)."""
+    return Types({check.type: check for check in BUILT_IN})

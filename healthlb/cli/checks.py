@@ -5,7 +5,7 @@ import difflib
 import shutil
 import textwrap
 
-from healthlb.cli.words import UsageError, say
+from healthlb.cli.words import UsageError, complain, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the list, one type or the whole reference."""
-    from healthlb.config import reference  # noqa: PLC0415  the check types are imported only where they are needed
+    from healthlb.config import plugins, reference  # noqa: PLC0415  the check types are imported only where they are needed
 
+    for sentence in plugins.broken():
+        complain(sentence)
     if arguments.markdown:
         if arguments.type is not None:
             raise UsageError("--markdown prints all types; leave the type out")

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from healthlb.cli.words import say
+from healthlb.cli.words import complain, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Print the schema."""
-    from healthlb.config import json_schema  # noqa: PLC0415  YAML is read only where a file is
+    from healthlb.config import json_schema, plugins  # noqa: PLC0415  YAML is read only where a file is
 
+    for sentence in plugins.broken():
+        complain(sentence)
     say(json.dumps(json_schema(), indent=2))
     return 0

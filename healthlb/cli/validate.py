@@ -2,7 +2,7 @@
 
 import argparse
 
-from healthlb.cli.words import add_file, load, say
+from healthlb.cli.words import add_file, complain, load, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Say that the file is good, or raise UsageError with its faults."""
+    from healthlb.config import plugins  # noqa: PLC0415  the other verbs need none of it
+
     _, config = load(arguments.config)
+    for sentence in plugins.conflicts():
+        complain(sentence)
     say(f"{arguments.config}: good: {config.summary()}")
     return 0

@@ -7,6 +7,7 @@ from typing import Any, cast
 from checks import DIRECT, CarrierName, Way
 from checks import Check as Conversation
 from checks.options import name_of
+from checks.plugins import PluginError
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar
@@ -95,9 +96,11 @@ class CheckWalk(Walk):
         common = CommonCheck(**{key: values[key] for key in common_options})
         try:
             conversation: Conversation = of(**{key: values[key] for key in options_of(of) if key not in common_options})
+            misfits = [*conversation.faults(), *_common_faults(common, conversation)]
         except ValueError as error:
             return self.fault(node, keys, str(error))
-        misfits = [*conversation.faults(), *_common_faults(common, conversation)]
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            return self.fault(node, keys, f"the check type {common.type} failed: {type(error).__name__}: {error}")
         for key, sentence in misfits:
             self.fault(node.find(key), keys / key, sentence)
         if misfits:
@@ -116,21 +119,31 @@ class CheckWalk(Walk):
         if not isinstance(node, MappingNode):
             self.fault(node, keys, f"expected a check, found {self.found(node)}")
             return None
-        known = f"known types: {words(sorted(self._types))}"
         if not node.has("type"):
-            self.fault(node, keys / "type", f"is missing: a check says its type; {known}")
+            self.fault(node, keys / "type", f"is missing: a check says its type; {self._known_types()}")
             return None
         at = node.find("type")
         try:
-            value = self.value(at)
-        except ValueError as error:
+            return self._class(self.value(at))
+        except (ValueError, PluginError) as error:
             self.fault(at, keys / "type", str(error))
             return None
+
+    def _class(self, value: Any) -> type:
+        """Return the class of a type; raise ValueError or PluginError where it cannot be had."""
         of = self._types.get(value) if isinstance(value, str) else None
         if of is None:
-            guess = self.guess(value, self._types) or f"; {known}"
-            self.fault(at, keys / "type", f"there is no check type {name_of(value)}{guess}")
+            guess = self.guess(value, self._types) or f"; {self._known_types()}"
+            raise ValueError(f"there is no check type {name_of(value)}{guess}")
+        taken = [name for name in options_of(of) if name in options_of(CommonCheck)]
+        if taken:
+            raise ValueError(
+                f"the check type {value} of {of.__module__} cannot be used: {words(taken)} is an option of every check"
+            )
         return of
+
+    def _known_types(self) -> str:
+        return f"known types: {words(sorted(self._types))}"
 
     def _by_name(self, node: Node, keys: Keys) -> Any:
         if not isinstance(node, Scalar):

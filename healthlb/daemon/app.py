@@ -15,7 +15,7 @@ from checks import Check, Target
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
-from healthlb.config import ConfigError, Loader
+from healthlb.config import ConfigError, Loader, plugins
 from healthlb.daemon import journal
 from healthlb.daemon.changes import changes
 from healthlb.daemon.controller import Controller
@@ -71,6 +71,7 @@ class Director:
         self._manager = manager
         self._kernel = kernel
         self._warnings: tuple[str, ...] = ()
+        self._plugins: tuple[str, ...] = ()
         self._reload = Reload()
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[ReloadOutcome] | None = None
@@ -105,6 +106,7 @@ class Director:
         except ListenError as error:
             raise StartError(str(error)) from error
         await self._look_around(config)
+        await self._look_at_plugins()
         await self.controller.make_pass()
         gc.collect()
         gc.freeze()
@@ -223,6 +225,11 @@ class Director:
         for warning in self._warnings:
             journal.record(Warned(warning))
 
+    async def _look_at_plugins(self) -> None:
+        self._plugins = await self._files.do(plugins.conflicts)
+        for sentence in self._plugins:
+            journal.record(Warned(sentence))
+
     async def _report(self) -> None:
         if self.controller.config is not None:
             await report(self.view)
@@ -264,7 +271,7 @@ class Director:
 
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
-        return self._warnings + crowd
+        return self._warnings + self._plugins + crowd
 
     def _probe_added(self, record: ProbeRecord) -> None:
         self.prober.add(record)
