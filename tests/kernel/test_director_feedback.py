@@ -1,0 +1,132 @@
+"""What a server says of its own weight, through a real table: a share, a drain, and back."""
+
+import contextlib
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+import plugin
+from classic import VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
+from director import Director
+from topology import Machine
+from traffic import Connection
+from waiting import eventually
+
+REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
+AGENT_PORT = 9000
+WORD = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+from checks import Check, Feedback, Step, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Check):
+    """Take a server at its word."""
+
+    type: ClassVar[str] = "word"
+
+    def converse(self, target):
+        """Read a line."""
+        line = ""
+        while (data := (yield Step())) and len(line) < 99:
+            line += data.decode("ascii", "replace")
+        word = line.strip()
+        if word in ("ready", "drain", "maint"):
+            return Verdict(True, f"the agent says {word}", feedback=Feedback(admin=word))
+        if word.removesuffix("%").isdecimal():
+            feedback = Feedback(weight=int(word.removesuffix("%")), percent=word.endswith("%"))
+            return Verdict(True, f"the agent says {word}", feedback=feedback)
+        return Verdict(word == "up", f"the agent says {word}")
+'''
+SHOP = f"""
+director: {{resync: 500ms}}
+virtual_servers:
+  shop:
+    address: {VIRTUAL_ADDRESS}:{VIRTUAL_PORT}
+    scheduler: wrr
+    weight: 4
+    real_servers:
+      - address: {REMOTE}
+        check: {{type: word, name: agent, port: {AGENT_PORT}, interval: 200ms, timeout: 5s, rise: 1, fall: 2}}
+      - address: {LOCAL}
+        check: {{type: tcp, interval: 300ms, timeout: 5s, rise: 1}}
+"""
+
+
+class Agent:
+    """Says `word` to whoever connects."""
+
+    def __init__(self, machine: Machine, word: str) -> None:
+        self.word = word
+        with machine.inside():
+            self._listener = socket.create_server(("0.0.0.0", AGENT_PORT))
+        machine.net.at_end(self._end)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.sendall(f"{self.word}\n".encode())
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def admin(director: Director) -> str:
+    (pool,) = director.status()["virtual_servers"]
+    state: str = pool["real_servers"][0]["admin"]
+    return state
+
+
+def test_an_agents_half_halves_the_weight_its_drain_empties_it_and_ready_gives_it_back(
+    classic: ClassicNat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = plugin.install(tmp_path, "healthlb-word", "word = healthlb_word:Word", healthlb_word=WORD)
+    inherited = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), *([inherited] if inherited else [])]))
+    agent = Agent(classic.remote.machine, "up")
+    director = Director(classic.director, tmp_path)
+    director.start(SHOP)
+    director.until_weights({REMOTE: 4, LOCAL: 4})
+
+    agent.word = "50%"
+    director.until_weights({REMOTE: 2, LOCAL: 4})
+
+    with (
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as first,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as second,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as third,
+    ):
+        names = [each.ask() for each in (first, second, third)]
+        assert len(set(names)) == 2, "both servers have a connection open"
+        agent.word = "drain"
+        director.until_weights({REMOTE: 0, LOCAL: 4})
+        eventually(lambda: admin(director), "draining".__eq__)
+        assert [each.ask() for each in (first, second, third)] == names
+    eventually(lambda: admin(director), "drained".__eq__, deadline=30.0)
+    (pool,) = director.status()["virtual_servers"]
+    assert pool["state"] == "up", "a server that drains itself is no failure"
+    assert pool["real_servers"][0]["health"] == "up"
+    assert pool["real_servers"][0]["weight"]["chain"] == ["4", "50 % (agent)", "drain (agent)"]
+    said = director.command("status").stdout
+    assert "drained" in said
+    assert "4 -> 50 % (agent) -> drain (agent)" in said
+    assert "nothing to change" in director.command("plan").stdout
+
+    agent.word = "ready"
+    director.until_weights({REMOTE: 2, LOCAL: 4})
+    agent.word = "100%"
+    director.until_weights({REMOTE: 4, LOCAL: 4})
+    log = director.logged()
+    assert "is drained: agent: the agent says drain" in log
+    assert "has weight 2, was 4: agent: the agent says 50%" in log
+    assert log.count("is drained: ") == 1
