@@ -149,9 +149,7 @@ class Pools:
         if result.passed and check.log != "all":
             return
         event = ProbePassed if result.passed else ProbeFailed
-        self._sink(
-            event(check.name, str(record.probe.target), result.reason, result.seconds, in_short(result.evidence))
-        )
+        self._sink(event(check.name, record.probe.where, result.reason, result.seconds, in_short(result.evidence)))
 
     def _warn(self, record: ProbeRecord, warning: str) -> None:
         """Show a pass's warning; only its beginning and its end are told, as its words may differ each time."""
@@ -258,7 +256,7 @@ class Pools:
         self._unsent[record] = result.reason
         self._reasons[result.reason] += 1
         if self._reasons[result.reason] == 1:
-            self._sink(ProbesUnsent(record.probe.check.name, str(record.probe.target), result.reason))
+            self._sink(ProbesUnsent(record.probe.check.name, record.probe.where, result.reason))
 
 
 def verdict(member: Member, record: ProbeRecord) -> Event:

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from checks import ProbeResult
+from checks import Feedback, ProbeResult
 from checks.engine import Engine
 from healthlb.daemon.preflight import unprepared
 from healthlb.daemon.target import check_of, target_of
 from healthlb.model.config import Probe
 
-__all__ = ["ProbeResult", "probe_once"]
+__all__ = ["Feedback", "ProbeResult", "probe_once"]
 
 
 async def probe_once(probe: Probe) -> ProbeResult:

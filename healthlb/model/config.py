@@ -40,6 +40,13 @@ class Probe:
     target: Endpoint
     context: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def where(self) -> str:
+        """The target in words: its address and port, or the address alone where the check needs no port."""
+        if self.target.port:
+            return str(self.target)
+        return self.target.address
+
 
 @dataclass(frozen=True, slots=True)
 class RealServer:

@@ -18,7 +18,8 @@ from healthlb.api.rendering import in_slices
 from healthlb.cli import client, status
 from healthlb.cli.status_view import view
 from healthlb.cli.table import seen_width
-from healthlb.model.snapshot import Snapshot
+from healthlb.model.health import Feedback
+from healthlb.model.snapshot import Snapshot, Weight
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -66,6 +67,19 @@ def test_a_mark_service_shows_its_flags_persistence_and_missing_row(snapshot: Sn
     assert "fwmark 25 inet6 sh " in text
     assert "nat -/2 0 0 DOWN" in text
     assert "marked: quorum 2 LOST, flag-1, persistent 300, ops" in text
+
+
+def test_a_server_that_weighs_itself_and_warns_shows_how_its_weight_came_to_be_and_of_what_it_warns(
+    snapshot: Snapshot,
+) -> None:
+    fine = snapshot.virtual_servers[0]
+    [server] = fine.real_servers
+    chain = ("2", "50 % (agent)", "drain (agent)")
+    quiet = replace(server.checks[0], name="agent", feedback=Feedback(50, percent=True, admin="drain"))
+    loud = replace(server.checks[0], name="cert", warning="the certificate ends in 9 days")
+    drained = replace(server, admin="draining", weight=Weight(2, 0, 0, chain), checks=(quiet, loud))
+    text = squeezed(shown(replace(snapshot, virtual_servers=(replace(fine, real_servers=(drained,)),)), 200))
+    assert "draining: weight 2 -> 50 % (agent) -> drain (agent): cert 200 OK 1.2ms, warning: the certificate" in text
 
 
 def test_what_the_director_complains_of_is_above_the_table(snapshot: Snapshot) -> None:
