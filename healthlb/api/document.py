@@ -122,6 +122,7 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "unsent_total": probing.unsent_total,
             "void_total": probing.void_total,
             "waiting": probing.waiting,
+            "sockets": {"open": probing.sockets.open, "kept": probing.sockets.kept},
         },
         "warnings": director.warnings,
     }

@@ -81,8 +81,28 @@ _DIRECTOR: tuple[tuple[Family, Callable[[Snapshot], _Number]], ...] = (
         lambda snapshot: snapshot.director.probing.void_total,
     ),
     (
-        Family("healthlb_probes_waiting", "gauge", "Probes that are due and wait because too many are under way."),
+        Family("healthlb_probes_waiting", "gauge", "Probes that are due and wait for a place, a socket or a port."),
         lambda snapshot: snapshot.director.probing.waiting,
+    ),
+    (
+        Family("healthlb_probe_sockets_open", "gauge", "Sockets of probes, idle ones included."),
+        lambda snapshot: snapshot.director.probing.sockets.open,
+    ),
+    (
+        Family("healthlb_probe_sockets_kept", "gauge", "Sockets of probes that are kept for the next ones."),
+        lambda snapshot: snapshot.director.probing.sockets.kept,
+    ),
+    (
+        Family("healthlb_probe_sockets_opened_total", "counter", "Sockets that were made for probes."),
+        lambda snapshot: snapshot.director.probing.sockets.opened_total,
+    ),
+    (
+        Family("healthlb_probe_sockets_reset_total", "counter", "Sockets that were reset to be used again."),
+        lambda snapshot: snapshot.director.probing.sockets.reset_total,
+    ),
+    (
+        Family("healthlb_probe_socket_waits_total", "counter", "Probes that waited for a socket or a local port."),
+        lambda snapshot: snapshot.director.probing.sockets.waits_total,
     ),
 )
 

@@ -23,7 +23,7 @@ from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.preflight import surroundings, tls_settings, unsupported, unusable
-from healthlb.daemon.prober import Prober
+from healthlb.daemon.prober import SPELL, Prober
 from healthlb.daemon.punctuality import Punctuality
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.report import report
@@ -40,6 +40,10 @@ SPARE_DESCRIPTORS = 256
 MOST_PROBES = 8_000
 """Probes under way at most, whatever the descriptors allow."""
 CROWD = "More probes are due than the {} that may be under way at once, so that some start late."
+SCARCE = (
+    "Probes wait for a file descriptor or a local port, so that some come late (LimitNOFILE, sysctl "
+    "net.ipv4.ip_local_port_range)."
+)
 MUTE = 30.0
 """Seconds by which probes may be overdue before the watchdog is no longer fed."""
 SWITCH = 0.0001
@@ -72,6 +76,8 @@ class Director:
         self._kernel = kernel
         self._warnings: tuple[str, ...] = ()
         self._plugins: tuple[str, ...] = ()
+        self._waits = 0
+        self._waited_at = float("-inf")
         self._reload = Reload()
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[ReloadOutcome] | None = None
@@ -86,7 +92,13 @@ class Director:
         )
         self._punctuality = Punctuality(loop, lambda: pools.void_total, journal.record)
         self.view = View(
-            self.controller, self.prober, table.backend, self._reload, self._all_warnings, lags=self._punctuality.lags
+            self.controller,
+            self.prober,
+            table.backend,
+            self._reload,
+            self._all_warnings,
+            lags=self._punctuality.lags,
+            counts=lambda: self._engine.counts,
         )
         self._doors = Doors(self.view, self)
 
@@ -260,6 +272,7 @@ class Director:
             LOG.error("%s", describe(error))
 
     def _alive(self) -> None:
+        self._look_at_waits()
         if self.prober.overdue() < MUTE:
             self._manager.alive()
 
@@ -271,7 +284,20 @@ class Director:
 
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
-        return self._warnings + self._plugins + crowd
+        scarce = (SCARCE,) if self._scarce() else ()
+        return self._warnings + self._plugins + crowd + scarce
+
+    def _scarce(self) -> bool:
+        """Whether a probe had to wait for a socket or a port lately."""
+        return asyncio.get_running_loop().time() - self._waited_at < SPELL
+
+    def _look_at_waits(self) -> None:
+        waits = self._engine.counts.waits_total
+        if waits == self._waits:
+            return
+        if not self._scarce():
+            journal.record(Warned(SCARCE))
+        self._waits, self._waited_at = waits, asyncio.get_running_loop().time()
 
     def _probe_added(self, record: ProbeRecord) -> None:
         self.prober.add(record)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from checks import ProbeResult
+from checks.engine.engine import Counts
 from healthlb import __version__
 from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
@@ -26,6 +27,7 @@ from healthlb.model.snapshot import (
     QuorumStatus,
     RealServerStatus,
     Snapshot,
+    SocketCounts,
     TableStatus,
     VirtualServerStatus,
     Weight,
@@ -56,6 +58,7 @@ class View:
         warnings: Callable[[], tuple[str, ...]],
         *,
         lags: Histogram,
+        counts: Callable[[], Counts],
     ) -> None:
         self._controller = controller
         self._prober = prober
@@ -63,6 +66,7 @@ class View:
         self._reload = reload
         self._warnings = warnings
         self._lags = lags
+        self._counts = counts
         self._started_at = time.time()
         self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
@@ -93,7 +97,7 @@ class View:
         return Snapshot(time.time(), ready, self._director(), tuple(servers))
 
     def _director(self) -> DirectorStatus:
-        controller, prober = self._controller, self._prober
+        controller, prober, counts = self._controller, self._prober, self._counts()
         config = controller.config
         assert config is not None  # noqa: S101  the application adopts a configuration before it shows itself
         return DirectorStatus(
@@ -116,10 +120,17 @@ class View:
                 late_total=prober.late_total,
                 unsent_total=controller.pools.unsent_total,
                 void_total=controller.pools.void_total,
-                waiting=prober.waiting,
+                waiting=prober.waiting + counts.waiting,
                 lateness=prober.lateness.distribution(),
                 loop_lag=self._lags.distribution(),
                 durations=tuple((name, each.distribution()) for name, each in controller.pools.durations.items()),
+                sockets=SocketCounts(
+                    open=counts.sockets_open,
+                    kept=counts.sockets_kept,
+                    opened_total=counts.sockets_opened_total,
+                    reset_total=counts.resets_total,
+                    waits_total=counts.waits_total,
+                ),
             ),
             warnings=self._warnings(),
         )

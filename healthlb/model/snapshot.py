@@ -136,12 +136,26 @@ NO_VALUES = Distribution((), (0,), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
+class SocketCounts:
+    """The sockets of probes: those that are open, those among them that are kept for the next, and what was done.
+
+    `waits_total` counts probes that had to wait for a socket or a local port.
+    """
+
+    open: int = 0
+    kept: int = 0
+    opened_total: int = 0
+    reset_total: int = 0
+    waits_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProbingStatus:
     """The prober's own account: targets, probes under way, and starts that came late by more than the tick.
 
-    `waiting` probes are due and wait because as many as may be are under way. `void_total` counts probes that ended
-    without a verdict because the director was late. `lateness` is that of starts, `loop_lag` that of the loop, and
-    `durations` are those of probes by check type, all in seconds.
+    `waiting` probes are due and wait because as many as may be are under way, or for a socket or a local port.
+    `void_total` counts probes that ended without a verdict because the director was late. `lateness` is that of starts,
+    `loop_lag` that of the loop, and `durations` are those of probes by check type, all in seconds.
     """
 
     probes: int
@@ -153,6 +167,7 @@ class ProbingStatus:
     lateness: Distribution = NO_VALUES
     loop_lag: Distribution = NO_VALUES
     durations: tuple[tuple[str, Distribution], ...] = ()
+    sockets: SocketCounts = SocketCounts()
 
 
 @dataclass(frozen=True, slots=True)

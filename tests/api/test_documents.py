@@ -206,6 +206,8 @@ ADDED = {
     "director.probing.unsent_total",
     "director.probing.void_total",
     "director.probing.waiting",
+    "director.probing.sockets.open",
+    "director.probing.sockets.kept",
     "director.warnings",
     *(
         f"virtual_servers.{name}"
