@@ -1,14 +1,10 @@
 """What a server says of its own weight, through a real table: a share, a drain, and back."""
 
 import contextlib
-import os
 import socket
 import threading
 from pathlib import Path
 
-import pytest
-
-import plugin
 from classic import VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
 from director import Director
 from topology import Machine
@@ -17,32 +13,6 @@ from waiting import eventually
 
 REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
 AGENT_PORT = 9000
-WORD = '''
-from dataclasses import dataclass
-from typing import ClassVar
-
-from checks import Check, Feedback, Step, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Word(Check):
-    """Take a server at its word."""
-
-    type: ClassVar[str] = "word"
-
-    def converse(self, target):
-        """Read a line."""
-        line = ""
-        while (data := (yield Step())) and len(line) < 99:
-            line += data.decode("ascii", "replace")
-        word = line.strip()
-        if word in ("ready", "drain", "maint"):
-            return Verdict(True, f"the agent says {word}", feedback=Feedback(admin=word))
-        if word.removesuffix("%").isdecimal():
-            feedback = Feedback(weight=int(word.removesuffix("%")), percent=word.endswith("%"))
-            return Verdict(True, f"the agent says {word}", feedback=feedback)
-        return Verdict(word == "up", f"the agent says {word}")
-'''
 SHOP = f"""
 director: {{resync: 500ms}}
 virtual_servers:
@@ -52,7 +22,7 @@ virtual_servers:
     weight: 4
     real_servers:
       - address: {REMOTE}
-        check: {{type: word, name: agent, port: {AGENT_PORT}, interval: 200ms, timeout: 5s, rise: 1, fall: 2}}
+        check: {{type: agent, port: {AGENT_PORT}, interval: 200ms, timeout: 5s, rise: 1, fall: 2}}
       - address: {LOCAL}
         check: {{type: tcp, interval: 300ms, timeout: 5s, rise: 1}}
 """
@@ -88,11 +58,8 @@ def admin(director: Director) -> str:
 
 
 def test_an_agents_half_halves_the_weight_its_drain_empties_it_and_ready_gives_it_back(
-    classic: ClassicNat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    classic: ClassicNat, tmp_path: Path
 ) -> None:
-    package = plugin.install(tmp_path, "healthlb-word", "word = healthlb_word:Word", healthlb_word=WORD)
-    inherited = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), *([inherited] if inherited else [])]))
     agent = Agent(classic.remote.machine, "up")
     director = Director(classic.director, tmp_path)
     director.start(SHOP)
