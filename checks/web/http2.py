@@ -18,6 +18,8 @@ FRAMES_AT_MOST = 4000
 HEADER_BYTES = 9
 SETTINGS, GOAWAY = 4, 7
 CANCEL = 8
+TLS_RECORDS = (0x15, 0x16)
+"""What TLS begins with: an alert or a handshake (RFC 8446 section 5.1)."""
 MORE = Step()
 
 Fields = Sequence[tuple[str, str]]
@@ -109,10 +111,17 @@ class Session:
                 self._connection.reset_stream(stream, CANCEL)
 
     def _broken_off(self) -> str:
+        if not self._frames and len(self._held) > 3 and self._held[3] != SETTINGS:
+            return self._not_http2()
+        where = "in the middle of the reply" if self._frames or self._held else "without a reply"
+        return f"the connection closed {where}"
+
+    def _not_http2(self) -> str:
         if self._held.startswith(b"HTTP/"):
             return "the server answered in HTTP/1, not in HTTP/2"
-        where = "in the middle of the reply" if self._frames else "without a reply"
-        return f"the connection closed {where}"
+        if self._held[0] in TLS_RECORDS:
+            return "not an HTTP/2 reply: the server seems to speak TLS"
+        return "not an HTTP/2 reply"
 
     def _send_some(self, stream: int, body: bytes) -> bytes:
         """Send as much of a body as the server's windows allow; return the rest (RFC 9113 section 5.2)."""
@@ -144,8 +153,7 @@ class Session:
         if len(held) < HEADER_BYTES:
             return None
         if not self._frames and (held[3] != SETTINGS or held[4] & 1):
-            http1 = held.startswith(b"HTTP/")
-            raise PeerError("the server answered in HTTP/1, not in HTTP/2" if http1 else "not an HTTP/2 reply")
+            raise PeerError(self._not_http2())
         size = int.from_bytes(held[:3], "big")
         if size > FRAME_LIMIT:
             raise PeerError(f"malformed HTTP/2 reply: a frame of {size} bytes, {FRAME_LIMIT} are allowed")

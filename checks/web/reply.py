@@ -73,7 +73,7 @@ class Reply:
         except httptools.HttpParserError as error:
             words = str(error).rstrip(".") or "it cannot be parsed"
             is_http = self._first.startswith(b"HTTP/")
-            self._decide(False, f"malformed HTTP reply: {shorten(words)}" if is_http else "not an HTTP reply")
+            self._decide(False, f"malformed HTTP reply: {shorten(words)}" if is_http else not_http(self._first))
 
     def _upgraded(self) -> None:
         """Go on after a 101: it is judged at the end of its headers."""
@@ -125,6 +125,19 @@ class Reply:
 
     def _judge_head(self, verdict: Verdict) -> None:
         self.verdict = verdict
+
+
+def not_http(data: bytes) -> str:
+    """Return what is said of a reply in another protocol; its first byte tells which is the likely one.
+
+    TLS begins with an alert or a handshake record (RFC 8446 section 5.1), HTTP/2 with a length of less than 65536.
+    """
+    match data[:1]:
+        case b"\x15" | b"\x16":
+            return "not an HTTP reply: the server seems to speak TLS"
+        case b"\x00":
+            return "not an HTTP reply: the server seems to speak HTTP/2"
+    return "not an HTTP reply"
 
 
 class WholeReply(Reply):

@@ -164,6 +164,8 @@ def test_a_server_that_takes_leave_in_good_order_is_heard_to_the_end(play: Play)
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the server answered in HTTP/1, not in HTTP/2"),
         (b"HTTP/", "the server answered in HTTP/1, not in HTTP/2"),
         (b"220 mail.example ESMTP\r\n", "not an HTTP/2 reply"),
+        (b"\x15\x03\x01\0\2\2\x46", "not an HTTP/2 reply: the server seems to speak TLS"),
+        (SETTINGS[:5], "the connection closed in the middle of the reply"),
         (frame(6, bytes(8)), "not an HTTP/2 reply"),
         (SETTINGS + b"\x01\0\0\0\0\0\0\0\1", "malformed HTTP/2 reply: a frame of 65536 bytes, 16384 are allowed"),
         (SETTINGS + ended(0, 0), "the server ended the HTTP/2 connection: NO_ERROR"),

@@ -137,6 +137,8 @@ def test_a_reply_that_is_cut_off_never_passes_when_its_body_is_looked_at(
         (b"HTTP/1.1 100 Continue\r\n\r\n", False, "the connection closed in the middle of the headers, after 25 bytes"),
         (b"<html>It works</html>", False, "not an HTTP reply"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", False, "not an HTTP reply"),
+        (b"\x15\x03\x01\0\2\2\x46", False, "not an HTTP reply: the server seems to speak TLS"),
+        (b"\0\0\x12\4\0\0\0\0\0", False, "not an HTTP reply: the server seems to speak HTTP/2"),
         (b"RTSP/1.0 200 OK\r\n\r\n", False, "not an HTTP reply"),
         (b"HTTP/0.9 200 OK\r\n\r\n", False, "the server answered in HTTP/0.9, which is not what it was asked in"),
         (b"HTTP/2.0 200 OK\r\n\r\n", False, "the server answered in HTTP/2.0, which is not what it was asked in"),

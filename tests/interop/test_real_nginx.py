@@ -143,7 +143,7 @@ def test_a_server_that_does_not_speak_http_2_is_told_as_such(nginx: Nginx) -> No
     result = nginx.probe(nginx.https(version="2"), "tls")
     assert result.reason == "the server agreed to none of the offered protocols"
     assert nginx.probe(Http(version="2"), "plain").reason == "the server answered in HTTP/1, not in HTTP/2"
-    assert nginx.probe(Http(), "cleartext2").reason == "not an HTTP reply"
+    assert nginx.probe(Http(), "cleartext2").reason == "not an HTTP reply: the server seems to speak HTTP/2"
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
