@@ -4,7 +4,8 @@ h2 does the protocol. Frames are told apart before it sees them, so that a flood
 GOAWAY does not take away the reply that is still on its way, which a server that shuts down in good order sends first.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from checks import Step
@@ -88,9 +89,10 @@ class Session:
     ) -> Generator[Step, bytes, None]:
         """Send a request and hand over its reply until the listener has finished; `shown` is for evidence."""
         connection = self._connection
-        stream = connection.get_next_available_stream_id()
-        connection.send_headers(stream, fields, end_stream=not body)
-        body = self._send_some(stream, body)
+        with self._allowed():
+            stream = connection.get_next_available_stream_id()
+            connection.send_headers(stream, fields, end_stream=not body)
+            body = self._send_some(stream, body)
         step = Step(connection.data_to_send(), shown=shown, reconnect=reconnect)
         before = self._frames
         while not listener.finished:
@@ -100,15 +102,25 @@ class Session:
                 raise broken_off(self._broken_off())
             self._feed(data, stream, listener)
             if body:
-                body = self._send_some(stream, body)
+                with self._allowed():
+                    body = self._send_some(stream, body)
             sending = connection.data_to_send()
             step = Step(sending, shown=b"") if sending else MORE
 
     def leave(self) -> None:
         """Tell the server, with what is sent next, that no more is wanted of the replies that are not complete."""
-        for stream, state in list(self._connection.streams.items()):
-            if not state.closed:
-                self._connection.reset_stream(stream, CANCEL)
+        with self._allowed():
+            for stream, state in list(self._connection.streams.items()):
+                if not state.closed:
+                    self._connection.reset_stream(stream, CANCEL)
+
+    @contextmanager
+    def _allowed(self) -> Iterator[None]:
+        """Say so where the server's settings leave no room for what is to be sent."""
+        try:
+            yield
+        except self._error as error:
+            raise PeerError(f"the server leaves no room for the request: {_words(error)}") from error
 
     def _broken_off(self) -> str:
         if not self._frames and len(self._held) > 3 and self._held[3] != SETTINGS:

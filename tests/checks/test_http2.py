@@ -156,6 +156,15 @@ def test_a_server_that_takes_leave_in_good_order_is_heard_to_the_end(play: Play)
     assert play(LOOKING, [SETTINGS + ended(1, 0) + reply]) == Verdict(True, "200")
 
 
+def test_a_server_that_takes_no_further_request_is_told_as_such(play: Play) -> None:
+    none_at_once = frame(4, struct.pack(">HI", 3, 0))
+    reply = frame(1, OK, 5, 1)
+    verdict = play(SEVERAL, [SETTINGS, none_at_once + reply])
+    assert (
+        verdict.reason == "request 2 (/b): the server leaves no room for the request: Max outbound streams is 0, 0 open"
+    )
+
+
 @pytest.mark.parametrize(
     ("bytes_", "reason"),
     [
