@@ -30,6 +30,10 @@ def frame(kind: int, payload: bytes = b"", flags: int = 0, stream: int = 0) -> b
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
+def setting(name: int, value: int) -> bytes:
+    return frame(4, struct.pack(">HI", name, value))
+
+
 def ended(stream: int, code: int, words: bytes = b"") -> bytes:
     return frame(7, struct.pack(">II", stream, code) + words)
 
@@ -157,7 +161,7 @@ def test_a_server_that_takes_leave_in_good_order_is_heard_to_the_end(play: Play)
 
 
 def test_a_server_that_takes_no_further_request_is_told_as_such(play: Play) -> None:
-    none_at_once = frame(4, struct.pack(">HI", 3, 0))
+    none_at_once = setting(3, 0)
     reply = frame(1, OK, 5, 1)
     verdict = play(SEVERAL, [SETTINGS, none_at_once + reply])
     assert (
@@ -260,7 +264,8 @@ def conversations(draw: st.DrawFn) -> bytes:
         st.builds(
             frame, st.just(0), st.sampled_from([b"well", b"", b"\1well"]), st.sampled_from([0, 1, 9]), st.just(1)
         ),
-        st.just(frame(1, OK, 4, 1)),
+        st.builds(setting, st.integers(1, 6), st.sampled_from([0, 1, 100, 16384, 2**31 - 1, 2**32 - 1])),
+        st.builds(frame, st.just(1), st.just(OK), st.sampled_from([4, 5]), st.sampled_from([1, 3, 5])),
         st.binary(max_size=30),
     )
     return draw(st.sampled_from([SETTINGS, b""])) + b"".join(draw(st.lists(pieces, max_size=8)))
