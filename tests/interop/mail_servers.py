@@ -121,11 +121,11 @@ def postfix(sasl: int) -> Iterator[Postfix]:
         for name in ("etc", "queue", "data"):
             (folder / name).mkdir()
         shutil.chown(folder / "data", "postfix")
-        server = Postfix(free_port(), free_port(), free_port(), certificate(folder), folder / "log")
+        server = Postfix(free_port(), free_port(), free_port(), certificate(folder), folder / "mail.log")
         (folder / "etc/main.cf").write_text(_postfix_settings(folder, sasl))
         (folder / "etc/master.cf").write_text(_postfix_services(server))
         command = ["postfix", "-c", folder / "etc"]
-        real = stack.enter_context(RealServer([*command, "start-fg"], server.log))
+        real = stack.enter_context(RealServer([*command, "start-fg"], folder / "log"))
         # Its master leaves our process group, so it is asked to stop in its own way, which waits until it has.
         stack.callback(subprocess.run, [*command, "stop"], env={"PATH": PATH}, capture_output=True, check=False)
         real.wait_for(server.smtp)
@@ -137,7 +137,8 @@ def _postfix_settings(folder: Path, sasl: int) -> str:
 compatibility_level = 3.6
 queue_directory = {folder}/queue
 data_directory = {folder}/data
-maillog_file = /dev/stdout
+maillog_file = {folder}/mail.log
+maillog_file_prefixes = {folder}
 myhostname = {NAME}
 mydestination = example.com
 mynetworks =
