@@ -1,4 +1,7 @@
-"""Tests under kernel/ run inside a guest with a real IPVS kernel; all others run where pytest runs."""
+"""Tests under kernel/ run inside a guest with a real IPVS kernel, without root those under interop/, too.
+
+All others run where pytest runs.
+"""
 
 import os
 from collections.abc import Iterator
