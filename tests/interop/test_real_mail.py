@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks import Tls
+from checks import Tls, imap
 from checks.imap import Imap
 from checks.pop3 import Pop3
 from checks.smtp import Smtp
@@ -118,6 +118,21 @@ def test_dovecot_checks_credentials_and_opens_the_mailbox(boxes: Dovecot, wrong_
         refused = probe(replace(check, password_file=wrong_password_file), port)
         assert not refused.passed
         assert refused.reason.startswith("the server refused the credentials: ")
+
+
+@pytest.mark.parametrize("quotable", [True, False], ids=["quoted", "literals"])
+def test_dovecot_takes_a_login_from_who_sees_no_auth_plain(
+    boxes: Dovecot, monkeypatch: pytest.MonkeyPatch, quotable: bool
+) -> None:
+    offered = imap._words
+    monkeypatch.setattr(imap, "_words", lambda text: offered(text) - {"AUTH=PLAIN"})
+    if not quotable:
+        monkeypatch.setattr(imap, "_can_be_quoted", lambda _: False)
+    result = probe(Imap(tls=boxes.trusted, username=USER, password_file=boxes.password_file), boxes.imaps)
+    assert result.passed, result
+    assert result.evidence is not None
+    assert b" LOGIN " in result.evidence.sent
+    assert b"s3" not in result.evidence.sent
 
 
 def test_dovecot_behind_a_proxy_is_told_who_asks(boxes: Dovecot) -> None:
