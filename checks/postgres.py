@@ -4,6 +4,7 @@ The rules are those of "Frontend/Backend Protocol" in PostgreSQL's manual. Witho
 is what pg_isready(1) does: it asks to come in, and any answer but that of a sick server is a pass.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
@@ -255,7 +256,11 @@ class _Talk:
 
     def first_row(self, query: str) -> Generator[Step, bytes, bytes | None]:
         """Ask, and return the first column of the first row, None for NULL. Raise PeerError where there is no row."""
-        kind, content = yield from self.until(b"DCIZ", Step(b"Q" + _sized(query.encode() + b"\0")))
+        kind, content = yield from self.until(b"DCEIZ", Step(b"Q" + _sized(query.encode() + b"\0")))
+        if kind == b"E":
+            with contextlib.suppress(PeerError):  # who hangs up before the server is ready again fills its log
+                yield from self.until(b"Z")
+            raise PeerError(": ".join(_error(content)))
         if kind != b"D":
             raise PeerError("the query gave no row")
         size = int.from_bytes(content[2:6], "big", signed=True)

@@ -238,6 +238,7 @@ def test_a_password_in_clear_goes_over_tls_only(login: Callable[..., Postgres]) 
         ({}, [asks(5, b"salt"), error("28P01", "no")], "28P01: no"),
         ({}, [asks(5, b"salt"), asks(5, b"salt")], "the server asks for a second password"),
         ({"query": "SELECT 1"}, [WELCOME, error("42601", "syntax error") + END], "42601: syntax error"),
+        ({"query": "SELECT 1"}, [WELCOME, error("57P01", "shutting down")], "57P01: shutting down"),
         ({"query": "SELECT 1"}, [WELCOME, message("I") + END], "the query gave no row"),
         ({"query": "SELECT 1"}, [WELCOME, message("T", b"..") + END], "the query gave no row"),
         ({"query": "SELECT 1"}, [WELCOME, row() + END], "the query gave a row without columns"),
