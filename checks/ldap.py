@@ -13,6 +13,7 @@ from checks.options import Matching, Record, Text, option
 from checks.wire import ber
 from checks.wire.inbox import Inbox, PeerError, judged
 from checks.wire.secrets import secret, unreadable
+from checks.wire.sessions import hidden, tls_faults
 from checks.wire.showing import shown
 
 BIND, BIND_DONE, UNBIND = 0x60, 0x61, 0x42
@@ -84,8 +85,7 @@ class Ldap(Check):
             yield "attribute", "which entry's? name it in base"
         if self.expect is not None and self.attribute is None:
             yield "expect", "which attribute's value? name it in attribute"
-        if self.tls is not None and self.starttls is not None:
-            yield "starttls", "the connection is in TLS already, by tls; keep one of the two"
+        yield from tls_faults(self)
 
     def prepare(self) -> str | None:
         """Try the password's file."""
@@ -121,7 +121,7 @@ def _asked(check: Ldap, talk: "_Talk", password: bytes) -> Generator[Step, bytes
         identity + ber.element(SIMPLE, password),
         shown_as=identity + ber.element(SIMPLE, b"***") if password else None,
     )
-    _succeeded("bind" if name else "anonymous bind", content)
+    _succeeded("bind" if name else "anonymous bind", content, password)
     if check.base is not None:
         return (yield from _search(check, talk))
     return f"bound as {shown(name)}" if name else "anonymous bind accepted"
@@ -213,14 +213,14 @@ def _opened(data: bytes) -> tuple[int, int, bytes]:
     return ber.number(identifier), list(ber.elements(data))[1][0], operation
 
 
-def _succeeded(what: str, content: bytes) -> None:
+def _succeeded(what: str, content: bytes, password: bytes = b"") -> None:
     """Raise PeerError unless this is an LDAPResult (RFC 4511 section 4.1.9) that says success."""
     result, _, message, *_ = ber.parts(content, ber.ENUMERATED, None, None)
     code = ber.number(result)
     if code:
         name = RESULTS.get(code)
         words = f"{name} ({code})" if name else f"result code {code}"
-        raise PeerError(f"{what}: {words}: {shown(message)}" if message else f"{what}: {words}")
+        raise PeerError(f"{what}: {words}: {shown(hidden(message, password))}" if message else f"{what}: {words}")
 
 
 def _values(entry: bytes) -> list[bytes] | None:

@@ -13,7 +13,7 @@ from checks import FILE, Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Choice, Matching, Record, Text, option
 from checks.wire import mysql as wire
 from checks.wire.inbox import PeerError, judged
-from checks.wire.secrets import secret, unreadable
+from checks.wire.sessions import password, password_fault
 from checks.wire.showing import shown
 
 QUIT, QUERY = b"\x01", b"\x03"
@@ -65,22 +65,21 @@ class Mysql(Check):
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, protocol="MySQL")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  every server is asked the same
         """Hear the greeting, and go on as the options say. May raise UnusableError."""
-        password = b"" if self.password_file is None else secret("password_file", self.password_file)
-        return judged(_converse(self, password))
+        return judged(_converse(self, password(self.password_file, protocol="MySQL")))
 
 
-def _converse(check: Mysql, password: bytes) -> Conversation:
-    packets = wire.Packets()
+def _converse(check: Mysql, secret: bytes) -> Conversation:
+    packets = wire.Packets(secret)
     greeting = wire.greeting((yield from packets.take(None, "a greeting")))
     if check.username is None:
         return Verdict(True, f"greeting of {greeting.version}")
     if greeting.capabilities & wire.NEEDED != wire.NEEDED:
         raise PeerError(f"{greeting.version} is too old for a login")
-    yield from _log_in(check, check.username, packets, greeting, password)
+    yield from _log_in(check, check.username, packets, greeting, secret)
     try:
         reason = yield from _asked(check, packets)
         verdict = Verdict(True, reason or f"logged in to {greeting.version}")
@@ -100,7 +99,7 @@ def _asked(check: Mysql, packets: wire.Packets) -> Generator[Step, bytes, str]:
 
 
 def _log_in(
-    check: Mysql, username: str, packets: wire.Packets, greeting: wire.Greeting, password: bytes
+    check: Mysql, username: str, packets: wire.Packets, greeting: wire.Greeting, secret: bytes
 ) -> Generator[Step, bytes, None]:
     flags = wire.LONG_PASSWORD | wire.LONG_FLAG | wire.TRANSACTIONS | wire.NEEDED | wire.PLUGINS
     if check.database is not None:
@@ -114,15 +113,15 @@ def _log_in(
         yield Step(packets.packet(head), at_least=0)
         yield from packets.inbox.secure(check.starttls)
     plugin = greeting.plugin if greeting.plugin == wire.CACHING else wire.NATIVE
-    proof = wire.scramble(plugin, password, greeting.salt)
+    proof = wire.scramble(plugin, secret, greeting.salt)
     user = username.encode() + b"\0"
     database = b"" if check.database is None else check.database.encode() + b"\0"
     login = head + user + bytes((len(proof),)) + proof + database + plugin + b"\0"
     answer = yield from packets.take(Step(packets.packet(login), shown=b"login of " + username.encode()))
-    yield from _proven(check, packets, password, answer)
+    yield from _proven(check, packets, secret, answer)
 
 
-def _proven(check: Mysql, packets: wire.Packets, password: bytes, answer: bytes) -> Generator[Step, bytes, None]:
+def _proven(check: Mysql, packets: wire.Packets, secret: bytes, answer: bytes) -> Generator[Step, bytes, None]:
     """Answer what the server still asks for, until it says OK. Raise PeerError."""
     for _ in range(MOST_SWITCHES):
         if answer[0] == wire.OK:
@@ -131,7 +130,7 @@ def _proven(check: Mysql, packets: wire.Packets, password: bytes, answer: bytes)
             name, _, salt = answer[1:].partition(b"\0")
             if name not in (wire.NATIVE, wire.CACHING):
                 raise PeerError(f"the user logs in by {shown(name) or 'the oldest method'}, which is not spoken here")
-            answer = yield from packets.take(_hidden(packets, wire.scramble(name, password, salt)))
+            answer = yield from packets.take(_hidden(packets, wire.scramble(name, secret, salt)))
         elif answer == bytes((wire.MORE, FAST_PASS)):
             answer = yield from packets.take()
         elif answer == bytes((wire.MORE, FULL_LOGIN)):
@@ -140,7 +139,7 @@ def _proven(check: Mysql, packets: wire.Packets, password: bytes, answer: bytes)
                     "the server wants the password itself, as caching_sha2_password does before it has cached a login; "
                     "it is sent over TLS only (starttls)"
                 )
-            answer = yield from packets.take(_hidden(packets, password + b"\0"))
+            answer = yield from packets.take(_hidden(packets, secret + b"\0"))
         else:
             break
     if answer[0] != wire.OK:

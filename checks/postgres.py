@@ -14,7 +14,7 @@ from checks import FILE, Check, Conversation, Step, Target, Tls, Verdict
 from checks.options import Choice, Matching, Record, Text, option
 from checks.wire.inbox import Inbox, PeerError, judged
 from checks.wire.scram import Scram
-from checks.wire.secrets import secret, unreadable
+from checks.wire.sessions import hidden, password, password_fault, tls_faults
 from checks.wire.showing import shown
 
 PROTOCOL_3 = 196608
@@ -80,29 +80,27 @@ class Postgres(Check):
             yield "query", "the role is asked for by a query of its own; keep one of the two"
         if self.expect is not None and self.query is None:
             yield "expect", "what is expected of which query?"
-        if self.tls is not None and self.starttls is not None:
-            yield "starttls", "the connection is in TLS already, by tls; keep one of the two"
+        yield from tls_faults(self)
 
     def prepare(self) -> str | None:
         """Try the password's file."""
-        return unreadable("password_file", self.password_file)
+        return password_fault(self.password_file, protocol="PostgreSQL")
 
     def converse(self, target: Target) -> Conversation:  # noqa: ARG002  every server is asked the same
         """Ask to come in, and go on as the options say. May raise UnusableError."""
-        password = None if self.password_file is None else secret("password_file", self.password_file)
-        return judged(_converse(self, password))
+        return judged(_converse(self, password(self.password_file, protocol="PostgreSQL") or None))
 
 
-def _converse(check: Postgres, password: bytes | None) -> Conversation:
-    talk = _Talk()
+def _converse(check: Postgres, secret: bytes | None) -> Conversation:
+    talk = _Talk(secret or b"")
     if check.starttls is not None:
         yield from _request_tls(talk, check.starttls)
     fields = {"user": check.username, "database": check.database or check.username, "application_name": "healthlb"}
     startup = b"".join(name.encode() + b"\0" + value.encode() + b"\0" for name, value in fields.items()) + b"\0"
     kind, content = yield from talk.message(Step(_sized(PROTOCOL_3.to_bytes(4, "big") + startup)))
-    if password is None and check.query is None and check.role is None:
+    if secret is None and check.query is None and check.role is None:
         return (yield from _ready(talk, kind, content))
-    yield from _log_in(check, talk, password, kind, content)
+    yield from _log_in(check, talk, secret, kind, content)
     try:
         verdict = Verdict(True, (yield from _asked(check, talk)))
     except PeerError as error:
@@ -147,37 +145,37 @@ def _ready(talk: "_Talk", kind: bytes, content: bytes) -> Conversation:
 
 
 def _log_in(
-    check: Postgres, talk: "_Talk", password: bytes | None, kind: bytes, content: bytes
+    check: Postgres, talk: "_Talk", secret: bytes | None, kind: bytes, content: bytes
 ) -> Generator[Step, bytes, None]:
     """Answer what the server asks for until it is ready for a query. Raise PeerError."""
     method = _method(kind, content)
     if method != OK:
-        if password is None:
+        if secret is None:
             raise PeerError(f"the server asks for {ASKS_FOR.get(method, f'login method {method}')}; give password_file")
         if method == SASL:
-            content = yield from _scram(talk, password, content[4:])
+            content = yield from _scram(talk, secret, content[4:])
         else:
-            kind, content = yield from talk.message(_password(_plain(check, method, password, content[4:])))
+            kind, content = yield from talk.message(_password(_plain(check, method, secret, content[4:])))
             if _method(kind, content) != OK:
                 raise PeerError("the server asks for a second password")
     yield from talk.until(b"Z")
 
 
-def _plain(check: Postgres, method: int, password: bytes, salt: bytes) -> bytes:
+def _plain(check: Postgres, method: int, secret: bytes, salt: bytes) -> bytes:
     if method == MD5 and len(salt) == 4:
-        inner = hashlib.md5(password + check.username.encode(), usedforsecurity=False).hexdigest()
+        inner = hashlib.md5(secret + check.username.encode(), usedforsecurity=False).hexdigest()
         return b"md5" + hashlib.md5(inner.encode() + salt, usedforsecurity=False).hexdigest().encode() + b"\0"
     if method == CLEARTEXT:
         if check.tls is None and check.starttls is None:
             raise PeerError("the server asks for the password in clear text, which is sent over TLS only")
-        return password + b"\0"
+        return secret + b"\0"
     raise PeerError(f"the server asks for {ASKS_FOR.get(method, f'login method {method}')}, which is not spoken here")
 
 
-def _scram(talk: "_Talk", password: bytes, offered: bytes) -> Generator[Step, bytes, bytes]:
+def _scram(talk: "_Talk", secret: bytes, offered: bytes) -> Generator[Step, bytes, bytes]:
     if SCRAM_SHA_256 not in offered.split(b"\0"):
         raise PeerError(f"the server offers no SCRAM-SHA-256 but {shown(offered.rstrip(bytes(1)))}")
-    scram = Scram(password)
+    scram = Scram(secret)
     first = scram.first()
     start = SCRAM_SHA_256 + b"\0" + len(first).to_bytes(4, "big") + first
     challenge = yield from _sasl(talk, start, SASL_CONTINUE)
@@ -218,10 +216,11 @@ def _query(check: Postgres, query: str, talk: "_Talk") -> Generator[Step, bytes,
 
 
 class _Talk:
-    """One connection's messages."""
+    """One connection's messages; `secret` is left out of the server's errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: bytes) -> None:
         self.inbox = Inbox()
+        self._secret = secret
 
     def message(self, first: Step | None = None) -> Generator[Step, bytes, tuple[bytes, bytes]]:
         """Take a message's type and content, notices and settings left out; `first` goes out before.
@@ -238,6 +237,8 @@ class _Talk:
             if size > MOST_BYTES:
                 raise PeerError(f"the server announced a message of {size} bytes; at most {MOST_BYTES} are read")
             content = yield from self.inbox.exactly(size, None, "an answer")
+            if kind == b"E":
+                content = b"\0".join(each[:1] + hidden(each[1:], self._secret) for each in content.split(b"\0"))
             if kind not in b"NSAv":
                 return kind, content
         raise PeerError(f"the server sent {MOST_MESSAGES} notices and no answer")

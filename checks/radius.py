@@ -17,6 +17,7 @@ from checks.options import Boolean, Choice, Duration, Integer, Matching, option
 from checks.wire.inbox import PeerError, judged
 from checks.wire.repeating import Repeated
 from checks.wire.secrets import secret, unreadable
+from checks.wire.sessions import hidden
 from checks.wire.showing import shown
 
 ACCESS_REQUEST, STATUS_SERVER = 1, 12
@@ -103,12 +104,11 @@ def _converse(check: Radius, request: "_Request") -> Conversation:
             continue
         if check.require_message_authenticator and MESSAGE_AUTHENTICATOR not in attributes:
             raise PeerError("the reply has no Message-Authenticator, so it may be forged (CVE-2024-3596, BlastRADIUS)")
-        return _judge(check, code, attributes)
+        return _judge(check, code, hidden(attributes.get(REPLY_MESSAGE, b""), request.password))
 
 
-def _judge(check: Radius, code: int, attributes: dict[int, bytes]) -> Verdict:
+def _judge(check: Radius, code: int, message: bytes) -> Verdict:
     name = NAMES.get(code, f"code {code}")
-    message = attributes.get(REPLY_MESSAGE, b"")
     told = f"{name}: {shown(message)}" if message else name
     if check.kind == "status-server":
         return Verdict(code in (ACCEPT, ACCOUNTING), "the server is up" if code in (ACCEPT, ACCOUNTING) else told)
@@ -121,6 +121,7 @@ class _Request:
     """One request: its packet, and the test of what claims to be its reply."""
 
     def __init__(self, check: Radius, shared: bytes, password: bytes) -> None:
+        self.password = password
         self._secret = shared
         self._number = os.urandom(1)
         self._authenticator = os.urandom(16)
@@ -129,7 +130,7 @@ class _Request:
         if check.kind == "access-request":
             code = ACCESS_REQUEST
             attributes += _attribute(USER_NAME, (check.username or "").encode())
-            attributes += _attribute(USER_PASSWORD, hidden(password, shared, self._authenticator))
+            attributes += _attribute(USER_PASSWORD, obscured(password, shared, self._authenticator))
         zeroed = _attribute(MESSAGE_AUTHENTICATOR, bytes(16))
         size = HEADER + len(zeroed) + len(attributes)
         header = bytes((code,)) + self._number + size.to_bytes(2, "big") + self._authenticator
@@ -156,7 +157,7 @@ class _Request:
         return data[0], attributes
 
 
-def hidden(password: bytes, shared: bytes, authenticator: bytes) -> bytes:
+def obscured(password: bytes, shared: bytes, authenticator: bytes) -> bytes:
     """Return a User-Password's value (RFC 2865 section 5.2)."""
     padded = password + bytes(-len(password) % 16) or bytes(16)
     last, result = authenticator, b""

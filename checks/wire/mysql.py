@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from checks import Step
 from checks.wire.inbox import Inbox, PeerError
+from checks.wire.sessions import hidden
 from checks.wire.showing import shown
 
 LONG_PASSWORD, LONG_FLAG, WITH_DATABASE, PROTOCOL_41 = 0x1, 0x4, 0x8, 0x200
@@ -36,10 +37,14 @@ class Greeting:
 
 
 class Packets:
-    """One connection's packets, whose numbers go up by one from each side (0 begins anew)."""
+    """One connection's packets, whose numbers go up by one from each side (0 begins anew).
 
-    def __init__(self) -> None:
+    `secret` is left out of the server's errors.
+    """
+
+    def __init__(self, secret: bytes = b"") -> None:
         self.inbox = Inbox()
+        self._secret = secret
         self._number = 0
 
     def packet(self, content: bytes) -> bytes:
@@ -65,7 +70,7 @@ class Packets:
         self._number = (self._number + 1) & 0xFF
         content = yield from self.inbox.exactly(size, None, what)
         if content[0] == ERROR:
-            raise PeerError(error(content))
+            raise PeerError(error(content[:3] + hidden(content[3:], self._secret)))
         return content
 
 

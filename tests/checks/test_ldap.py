@@ -113,6 +113,12 @@ def test_a_password_is_sent_and_not_shown(password: str) -> None:
     assert b"hush" not in bind.shown
 
 
+def test_a_password_that_the_server_repeats_is_not_told(password: str) -> None:
+    refusal = message(1, 0x61, result(49, b"not 'hush'"))
+    verdict, _ = over_stream(Ldap(bind_dn="cn=monitor", password_file=password), in_turn(refusal))
+    assert verdict == Verdict(False, "bind: invalid credentials (49): not '***'")
+
+
 def test_starttls_begins_tls_before_the_bind() -> None:
     def server(step: Step) -> bytes:
         return message(1, 0x78, result(0)) if b"1.3.6.1.4.1.1466.20037" in step.send else message(2, 0x61, result(0))

@@ -182,6 +182,7 @@ def test_without_tls_nothing_more_is_said(login: Callable[..., Mysql]) -> None:
     ("options", "answers", "reason"),
     [
         ({}, [error(2, 1045, "Access denied")], "error 1045: Access denied"),
+        ({}, [error(2, 1045, "right is wrong")], "error 1045: *** is wrong"),
         ({}, [packet(2, b"\xfeclient_ed25519\0salt")], "the user logs in by client_ed25519, which is not spoken here"),
         ({}, [packet(2, b"\xfe")], "the user logs in by the oldest method, which is not spoken here"),
         ({}, [packet(2, b"\x07")], "the server answered the login with something else than yes or no"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Step, UnusableError, Verdict
-from checks.radius import Radius, hidden
+from checks.radius import Radius, obscured
 from tests.checks.talking import TARGET, damaged, is_told, over_datagrams
 
 SECRET = b"xyzzy5461"
@@ -70,7 +70,7 @@ def message(text: bytes) -> bytes:
 def test_a_password_is_hidden_as_in_the_rfc() -> None:
     # RFC 2865 section 7.1
     authenticator = bytes.fromhex("0f403f9473978057bd83d5cb98f4227a")
-    assert hidden(b"arctangent", SECRET, authenticator).hex() == "0dbe708d93d413ce3196e43f782a0aee"
+    assert obscured(b"arctangent", SECRET, authenticator).hex() == "0dbe708d93d413ce3196e43f782a0aee"
 
 
 def test_a_long_password_is_hidden_block_by_block() -> None:
@@ -78,7 +78,7 @@ def test_a_long_password_is_hidden_block_by_block() -> None:
     first = hashlib.md5(SECRET + authenticator).digest()  # noqa: S324  as the RFC has it
     one = bytes(a ^ b for a, b in zip(b"0123456789abcdef", first, strict=True))
     second = hashlib.md5(SECRET + one).digest()  # noqa: S324
-    assert hidden(b"0123456789abcdefg", SECRET, authenticator)[16:] == bytes((ord("g") ^ second[0],)) + second[1:]
+    assert obscured(b"0123456789abcdefg", SECRET, authenticator)[16:] == bytes((ord("g") ^ second[0],)) + second[1:]
 
 
 def test_a_request_proves_itself_and_hides_the_password(access: Callable[..., Radius]) -> None:
@@ -88,7 +88,7 @@ def test_a_request_proves_itself_and_hides_the_password(access: Callable[..., Ra
     assert (packet[0], int.from_bytes(packet[2:4], "big")) == (1, len(packet))
     assert [number for number, _ in found] == [80, 32, 1, 2]
     assert dict(found)[1] == b"nemo"
-    assert dict(found)[2] == hidden(b"arctangent", SECRET, packet[4:20])
+    assert dict(found)[2] == obscured(b"arctangent", SECRET, packet[4:20])
     zeroed = packet[:22] + bytes(16) + packet[38:]
     assert dict(found)[80] == hmac.new(SECRET, zeroed, "md5").digest()
 
@@ -169,6 +169,11 @@ def test_a_request_without_a_reply_is_sent_again_as_it_was(status: Radius) -> No
 
     assert over_datagrams(status, server)[0].passed
     assert len(set(seen)) == 1
+
+
+def test_a_password_that_the_server_repeats_is_not_told(access: Callable[..., Radius]) -> None:
+    verdict, _ = over_datagrams(access(), lambda step: [reply(step.send, REJECT, message(b"not arctangent!"))])
+    assert verdict == Verdict(False, "reject: not ***!, expected accept")
 
 
 def test_padding_behind_a_reply_is_not_looked_at(status: Radius) -> None:
