@@ -6,6 +6,7 @@ every file system tells of changes that other machines make), and at each probe 
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -324,7 +325,7 @@ class Files:
         if probe.timer is not None:
             probe.timer.cancel()
         self._untold -= 1
-        self._teller.later(probe.done, result._replace(seconds=self._loop.time() - probe.asked))
+        self._teller.later(probe.done, replace(result, seconds=self._loop.time() - probe.asked))
 
 
 def _not_sent(reason: str) -> ProbeResult:

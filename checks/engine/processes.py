@@ -6,6 +6,7 @@ place, and its real server's, until the kernel lets go of it: nothing piles up.
 
 import asyncio
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -242,7 +243,7 @@ class Processes:
         if run.timer is not None:
             run.timer.cancel()
         self._untold -= 1
-        self._teller.later(done, result._replace(seconds=self._loop.time() - run.asked))
+        self._teller.later(done, replace(result, seconds=self._loop.time() - run.asked))
 
 
 def _evidence(run: _Run, received: bytes) -> Evidence:

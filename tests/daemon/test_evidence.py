@@ -13,7 +13,7 @@ from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, WEB1, Rig, run, shop, sho
 
 SAW = Evidence(b"GET / HTTP/1.1\r\n", b"HTTP/1.1 503 Busy\r\nx: \x1b[31m\r\n", "192.0.2.1:80", "CN=web, ends in 3 days")
 BUSY = ProbeResult(False, "status 503, expected 200-299", 0.004, evidence=SAW)
-OLD = PASS._replace(warning="the certificate ends in 9 days")
+OLD = replace(PASS, warning="the certificate ends in 9 days")
 
 
 async def check_shown(rig: Rig) -> CheckStatus:
@@ -78,7 +78,7 @@ def test_each_probe_that_is_to_be_logged_leaves_one_line_however_many_pools_shar
 def test_where_everything_is_logged_the_latest_pass_is_kept_as_well() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(web(WEB1, probes=(logging("all"),))))
-        await rig.result(WEB1, PASS._replace(evidence=SAW))
+        await rig.result(WEB1, replace(PASS, evidence=SAW))
         seen = (await check_shown(rig)).last_pass
         assert seen is not None
         assert seen.evidence is not None
@@ -92,7 +92,7 @@ def test_a_warning_is_told_when_it_begins_and_when_it_ends_and_shown_with_its_la
         await rig.adopt(shop(web(WEB1)))
         await rig.result(WEB1, PASS)
         await rig.result(WEB1, OLD, times=50)
-        await rig.result(WEB1, OLD._replace(warning="the certificate ends in 8 days"), times=50)
+        await rig.result(WEB1, replace(OLD, warning="the certificate ends in 8 days"), times=50)
         assert (await check_shown(rig)).warning == "the certificate ends in 8 days"
         await rig.result(WEB1, FAIL, times=1)
         assert (await check_shown(rig)).warning == "the certificate ends in 8 days"

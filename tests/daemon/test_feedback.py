@@ -88,7 +88,7 @@ def test_a_server_that_is_down_keeps_weight_0_and_comes_back_with_what_it_said()
         await rig.adopt(POOL)
         await up(rig, WEB1, WEB2)
         await rig.result(WEB1, FAIL)
-        await rig.result(WEB1, HALF._replace(passed=False), times=1)
+        await rig.result(WEB1, replace(HALF, passed=False), times=1)
         assert rig.table.weights() == {WEB1: 0, WEB2: 4}
         assert (await first(rig)).weight.chain == ("4", "50 % (web)", "0 (down)")
         await up(rig, WEB1)
@@ -142,7 +142,7 @@ def test_a_probe_that_was_not_sent_says_nothing_of_the_server() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(POOL)
         await up(rig, WEB1, WEB2)
-        await rig.result(WEB1, DRAIN._replace(sent=False), times=1)
+        await rig.result(WEB1, replace(DRAIN, sent=False), times=1)
         assert rig.table.weights() == {WEB1: 4, WEB2: 4}
 
     run(story)
