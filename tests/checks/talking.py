@@ -1,6 +1,7 @@
 """A server that a test writes as a function: what a conversation sends goes in, what it is answered comes out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -65,10 +66,26 @@ def in_turn(*answers: bytes) -> Callable[[Step], bytes]:
     return lambda _: left.pop(0) if left else b""
 
 
-def damaged(draw: st.DataObject, data: bytes) -> bytes:
-    """Draw one place where other bytes stand than should."""
-    at = draw.draw(st.integers(0, len(data)), label="damaged at")
-    return data[:at] + draw.draw(st.binary(max_size=6)) + data[at + draw.draw(st.integers(0, 6)) :]
+@dataclass(frozen=True)
+class Damage:
+    """Other bytes in the place of some. It is drawn before the talk begins, whose numbers are never the same twice."""
+
+    at: int
+    put: bytes
+    instead_of: int
+
+    def __call__(self, data: bytes) -> bytes:
+        at = self.at % (len(data) + 1)
+        return data[:at] + self.put + data[at + self.instead_of :]
+
+
+DAMAGES = st.lists(st.builds(Damage, st.integers(0, 999), st.binary(max_size=6), st.integers(0, 6)), max_size=4)
+
+
+def damaging(server: Callable[[Step], bytes], damages: Sequence[Damage]) -> Callable[[Step], bytes]:
+    """Return this server with its answers damaged, one by one, as far as the damages go."""
+    left = list(damages)
+    return lambda step: left.pop(0)(server(step)) if left else server(step)
 
 
 def is_told(verdict: Verdict) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from checks import Step, Tls, Verdict
 from checks.ldap import MOST_BYTES, RESULTS, Ldap
 from checks.wire import ber
-from tests.checks.talking import damaged, in_turn, is_told, over_stream
+from tests.checks.talking import DAMAGES, Damage, damaging, in_turn, is_told, over_stream
 
 Play = Callable[..., Verdict]
 
@@ -170,7 +170,7 @@ def test_any_bytes_end_in_a_verdict(play: Play, pieces: list[bytes]) -> None:
     assert is_told(play(SEARCH, pieces))
 
 
-@given(st.data(), st.integers(0, 80))
-def test_damaged_answers_end_in_a_verdict(draw: st.DataObject, most: int) -> None:
-    server = in_turn(damaged(draw, BOUND), damaged(draw, entry(2, b"o", b"Shop") + DONE))
+@given(DAMAGES, st.integers(0, 80))
+def test_damaged_answers_end_in_a_verdict(damages: list[Damage], most: int) -> None:
+    server = damaging(in_turn(BOUND, entry(2, b"o", b"Shop") + DONE), damages)
     assert is_told(over_stream(SEARCH, server, most=most)[0])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from checks import Tls, Verdict
 from checks.mysql import Mysql
 from checks.wire.mysql import CACHING, NATIVE, scramble
-from tests.checks.talking import damaged, in_turn, is_told, over_stream
+from tests.checks.talking import DAMAGES, Damage, damaging, in_turn, is_told, over_stream
 
 Play = Callable[..., Verdict]
 FILE = "/nowhere/password"
@@ -276,15 +276,13 @@ def test_any_bytes_end_in_a_verdict(
         assert is_told(play(check, [packet(0, b"\x0a" + greeted), *pieces]))
 
 
-@given(st.data(), st.integers(0, 80), st.sampled_from([NATIVE, CACHING]))
+@given(DAMAGES, st.integers(0, 80), st.sampled_from([NATIVE, CACHING]))
 def test_damaged_answers_end_in_a_verdict(
-    login: Callable[..., Mysql], draw: st.DataObject, most: int, plugin: bytes
+    login: Callable[..., Mysql], damages: list[Damage], most: int, plugin: bytes
 ) -> None:
-    server = in_turn(
-        damaged(draw, packet(2, b"\xfe" + NATIVE + b"\0" + SALT + b"\0")),
-        damaged(draw, ok(4)),
-        damaged(draw, rows(b"1")),
-    )
-
+    greeted = greeting(plugin)
+    if damages:
+        greeted = damages[0](greeted)
+    server = in_turn(packet(2, b"\xfe" + NATIVE + b"\0" + SALT + b"\0"), ok(4), rows(b"1"))
     check = login(query="SELECT 1", expect="1")
-    assert is_told(over_stream(check, server, damaged(draw, greeting(plugin)), most)[0])
+    assert is_told(over_stream(check, damaging(server, damages[1:]), greeted, most)[0])

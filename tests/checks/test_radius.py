@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from checks import Step, UnusableError, Verdict
 from checks.radius import Radius, obscured
-from tests.checks.talking import TARGET, damaged, is_told, over_datagrams
+from tests.checks.talking import DAMAGES, TARGET, Damage, is_told, over_datagrams
 
 SECRET = b"xyzzy5461"
 ACCEPT, REJECT, CHALLENGE = 2, 3, 11
@@ -206,9 +206,10 @@ def test_a_missing_secret_is_told_before_the_first_probe(status: Radius) -> None
     assert status.prepare() is None
 
 
-@given(st.lists(st.binary(max_size=80)), st.data())
-def test_any_datagrams_end_in_a_verdict(status: Radius, strays: list[bytes], draw: st.DataObject) -> None:
+@given(st.lists(st.binary(max_size=80)), DAMAGES)
+def test_any_datagrams_end_in_a_verdict(status: Radius, strays: list[bytes], damages: list[Damage]) -> None:
     def server(step: Step) -> list[bytes]:
-        return [*strays, damaged(draw, reply(step.send, ACCEPT, message(b"hello")))]
+        right = reply(step.send, ACCEPT, message(b"hello"))
+        return [*strays, *(damage(right) for damage in damages)]
 
     assert is_told(over_datagrams(status, server)[0])
