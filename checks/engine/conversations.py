@@ -102,7 +102,7 @@ class Conversations(Progress):
         probe.started = probe.touched = now
         probe.phase = Phase.CONNECTING
         self.in_flight += 1
-        bucket = probe.bucket = self._deadlines.add(probe, deadline)
+        bucket = probe.bucket = self._deadlines.put(probe, deadline)
         if bucket.due < self._timer_due:
             self._wake_by(bucket.due)
         try:

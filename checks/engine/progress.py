@@ -7,6 +7,7 @@ import asyncio
 import errno
 import select
 import socket
+import ssl
 
 from checks import Tls, Verdict
 from checks.engine.deadlines import Deadlines
@@ -78,7 +79,7 @@ class Progress:
     def _put_on_wheel(self, probe: Probe, due: float) -> None:
         probe.bucket.discard(probe)
         probe.patient = due < probe.deadline
-        probe.bucket = self._deadlines.add(probe, min(due, probe.deadline))
+        probe.bucket = self._deadlines.put(probe, min(due, probe.deadline))
         self._wake_by(probe.bucket.due)
 
     def _lose_patience(self, probe: Probe, now: float) -> None:
@@ -217,7 +218,7 @@ class Progress:
             data = tls.read()
             ended = tls.ended
             if not data and not ended:
-                self._send(probe, tls.to_send())
+                self._utter(probe, b"")
                 return
         dialogue = probe.dialogue
         if dialogue is not None:
@@ -226,16 +227,19 @@ class Progress:
     def _shake_hands(self, probe: Probe, tls: TlsStream) -> bool:
         try:
             complete = tls.handshake()
-        finally:
-            self._send(probe, tls.to_send())  # an alert, too
+        except ssl.SSLError:
+            self._send(probe, tls.to_send())  # an alert
+            raise
         if not complete:
+            self._send(probe, tls.to_send())
             return False
         fault = tls.fault()
         if fault is not None:
+            self._send(probe, tls.to_send())
             self._fail(probe, fault)
             return False
         serial = probe.serial
-        self._established(probe)
+        self._established(probe)  # the end of the handshake goes out with the first words
         return probe.serial == serial
 
     def _say(self, probe: Probe, dialogue: Dialogue, data: bytes) -> None:
@@ -295,10 +299,12 @@ class Progress:
             self._fail(probe, INJECTED if early else "the connection closed before TLS began")
 
     def _utter(self, probe: Probe, data: bytes) -> None:
+        tls = probe.tls
+        if tls is not None:
+            if data:
+                tls.write(data)
+            data = tls.to_send()
         if data:
-            if probe.tls is not None:
-                probe.tls.write(data)
-                data = probe.tls.to_send()
             self._send(probe, data)
 
     def _send(self, probe: Probe, data: bytes) -> None:

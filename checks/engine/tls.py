@@ -14,6 +14,8 @@ from typing import Any
 
 from checks import Tls, UnusableError
 
+READ_BYTES = 16384
+"""The most that a TLS record carries (RFC 8446 section 5.1)."""
 LOOK_AGAIN_SECONDS = 1.0
 """How long a context is used before its files' times are looked at again."""
 
@@ -121,6 +123,7 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
+@functools.lru_cache(maxsize=4096)
 def ascii_name(name: str) -> str:
     """Return a host name as a handshake carries it: in ASCII, without a dot at its end (RFC 6066 section 3).
 
@@ -148,7 +151,9 @@ class TlsStream:
         try:
             name = None if settings.server_name is None else ascii_name(settings.server_name)
             self._name = name or address.partition("%")[0]
-            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+            # As bytes, it is taken for what `ascii_name` has made of it already.
+            asked = None if name is None else name.encode("ascii")
+            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=asked)
         except ValueError as error:
             raise UnusableError(f"server_name {settings.server_name} is not a host name") from error
 
@@ -177,10 +182,14 @@ class TlsStream:
             return f"the server agreed to none of the offered protocols ({', '.join(self._settings.alpn)})"
         if not self._settings.verify:
             return None
-        names = certificate_names(self._certificate())
-        if any(matches(pattern, self._name) for pattern in names):
-            return None
-        return f"certificate is for {_some(names)}, not {self._name}"
+        key = self.certificate(), self._name
+        try:
+            return _judged[key]
+        except KeyError:
+            if len(_judged) >= JUDGED_LIMIT:
+                _judged.clear()
+            fault = _judged[key] = name_fault(certificate_names(self._certificate()), self._name)
+            return fault
 
     def write(self, data: bytes) -> None:
         """Encrypt. Raise ssl.SSLError."""
@@ -190,9 +199,12 @@ class TlsStream:
         """Decrypt all that has come. Raise ssl.SSLError."""
         pieces = []
         try:
-            while piece := self._object.read(16384):
+            while self._incoming.pending or self._incoming.eof or self._object.pending():
+                piece = self._object.read(READ_BYTES)
+                if not piece:
+                    self.ended = True
+                    break
                 pieces.append(piece)
-            self.ended = True
         except ssl.SSLWantReadError:
             pass
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -228,6 +240,9 @@ class TlsStream:
         return known
 
 
+JUDGED_LIMIT = 16384
+_judged: dict[tuple[bytes, str], str | None] = {}
+"""What is wrong with a certificate for a name: servers show the same one every time."""
 DECODED_LIMIT = 1024
 _decoded: dict[bytes, dict[str, Any]] = {}
 """Decoding is the dearest thing done after a handshake, and servers show the same certificate every time."""
@@ -236,6 +251,13 @@ _decoded: dict[bytes, dict[str, Any]] = {}
 @functools.lru_cache(maxsize=1024)
 def _fingerprint(encoded: bytes) -> str:
     return hashlib.sha256(encoded).hexdigest()
+
+
+def name_fault(names: list[str], name: str) -> str | None:
+    """Say that a certificate is not for this name, unless it is."""
+    if any(matches(pattern, name) for pattern in names):
+        return None
+    return f"certificate is for {_some(names)}, not {name}"
 
 
 def certificate_names(certificate: dict[str, Any]) -> list[str]:
