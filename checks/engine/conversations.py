@@ -32,6 +32,7 @@ from checks.engine.words import (
     timed_out,
     tls_broken,
 )
+from checks.wire.secrets import without_secrets
 
 EVENTS_PER_POLL = 1024
 SWEEP_SECONDS = 5.0
@@ -102,7 +103,7 @@ class Conversations(Progress):
         probe.started = probe.touched = now
         probe.phase = Phase.CONNECTING
         self.in_flight += 1
-        bucket = probe.bucket = self._deadlines.put(probe, deadline)
+        bucket = probe.bucket = self._deadlines.add(probe, deadline)
         if bucket.due < self._timer_due:
             self._wake_by(bucket.due)
         try:
@@ -344,7 +345,7 @@ class Conversations(Progress):
         dialogue = probe.dialogue
         if dialogue is None:
             return Evidence(probe.header, b"", show(probe.target), certificate)
-        return Evidence(dialogue.sent, dialogue.received, show(probe.target), certificate)
+        return Evidence(dialogue.sent, without_secrets(dialogue.received), show(probe.target), certificate)
 
     def _put_away(self, probe: Probe) -> None:
         probe.over = True

@@ -28,17 +28,7 @@ class Deadlines(Generic[Entry]):
         self._buckets: dict[int, Bucket[Entry]] = {}
         self._order: list[int] = []
 
-    def add(self, entry: Entry, deadline: float) -> float:
-        """Keep the entry until `deadline`; return when it will be due, which is what `discard` wants back."""
-        return self.put(entry, deadline).due
-
-    def discard(self, entry: Entry, due: float) -> None:
-        """Forget an entry that `add` said is due then; one that is gone already is no fault."""
-        bucket = self._buckets.get(int(due * SLOTS_PER_SECOND))
-        if bucket is not None:
-            bucket.discard(entry)
-
-    def put(self, entry: Entry, deadline: float) -> Bucket[Entry]:
+    def add(self, entry: Entry, deadline: float) -> Bucket[Entry]:
         """Keep the entry until `deadline`; return the bucket that it is in now, to be discarded from."""
         slot = int(deadline * SLOTS_PER_SECOND) + 1
         bucket = self._buckets.get(slot)

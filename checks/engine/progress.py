@@ -79,7 +79,7 @@ class Progress:
     def _put_on_wheel(self, probe: Probe, due: float) -> None:
         probe.bucket.discard(probe)
         probe.patient = due < probe.deadline
-        probe.bucket = self._deadlines.put(probe, min(due, probe.deadline))
+        probe.bucket = self._deadlines.add(probe, min(due, probe.deadline))
         self._wake_by(probe.bucket.due)
 
     def _lose_patience(self, probe: Probe, now: float) -> None:

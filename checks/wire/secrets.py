@@ -1,6 +1,7 @@
 """Secrets that are kept in files: read when a probe needs one, and again once the file has changed."""
 
 import os
+from base64 import b64encode
 from pathlib import Path
 from time import monotonic
 
@@ -9,6 +10,8 @@ from checks import UnusableError
 LOOK_AGAIN_SECONDS = 1.0
 """How long a secret is used before its file's times are looked at again."""
 MOST = 65536
+SHORTEST = 4
+HIDDEN = b"***"
 
 _kept: dict[str, tuple[float, tuple[int, ...], bytes]] = {}
 
@@ -41,6 +44,26 @@ def unreadable(option: str, path: str | None) -> str | None:
     except UnusableError as error:
         return str(error)
     return None
+
+
+def without_secrets(said: bytes) -> bytes:
+    """Return what a server said, for evidence, without the secrets that were read here, or one's beginning at its end.
+
+    Secrets of less than SHORTEST bytes are left: what they hide would be found everywhere.
+    """
+    for _, _, content in _kept.values():
+        for known in (content, b64encode(content)):
+            if len(known) >= SHORTEST:
+                said = _without(said, known)
+    return said
+
+
+def _without(said: bytes, known: bytes) -> bytes:
+    said = said.replace(known, HIDDEN)
+    for size in range(min(len(known) - 1, len(said)), SHORTEST - 1, -1):
+        if said.endswith(known[:size]):
+            return said[:-size] + HIDDEN
+    return said
 
 
 def _read(option: str, path: str) -> bytes:

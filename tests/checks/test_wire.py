@@ -12,7 +12,7 @@ from checks import SILENCE, Conversation, Step, Tls, UnusableError, Verdict
 from checks.engine.dialogue import Dialogue, Want
 from checks.wire import secrets
 from checks.wire.inbox import Inbox, PeerError, judged
-from checks.wire.secrets import secret, unreadable
+from checks.wire.secrets import secret, unreadable, without_secrets
 from checks.wire.showing import shown
 
 
@@ -129,3 +129,14 @@ def test_what_follows_the_go_ahead_in_clear_is_never_taken_for_an_answer_over_tl
     if dialogue.wants is Want.TLS:
         dialogue.proceed()
     assert dialogue.verdict == Verdict(passed, reason)
+
+
+def test_what_a_server_repeats_of_a_secret_stays_out_of_evidence(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("opensesame\n")
+    assert secret("password_file", str(file)) == b"opensesame"
+    assert without_secrets(b"-ERR unknown command AUTH opensesame\r\n") == b"-ERR unknown command AUTH ***\r\n"
+    assert without_secrets(b"you said b3BlbnNlc2FtZQ==") == b"you said ***"
+    assert without_secrets(b"cut off at 256 bytes: opense") == b"cut off at 256 bytes: ***"
+    assert without_secrets(b"open") == b"***"
+    assert without_secrets(b"nothing of it") == b"nothing of it"
