@@ -1,7 +1,8 @@
 """`postgres`: whether the server takes connections, a login, a query, its role (PostgreSQL's protocol 3.0).
 
 The rules are those of "Frontend/Backend Protocol" in PostgreSQL's manual. Without a password, query or role the check
-is what pg_isready(1) does: it asks to come in, and any answer but that of a sick server is a pass.
+is what pg_isready(1) does: it asks to come in, and any answer but that of a sick server is a pass. A server that asks
+for a password is left there and logs that the connection was reset; with a password the check logs in and says goodbye.
 """
 
 import contextlib
@@ -50,7 +51,10 @@ class Postgres(Check):
 
     username: str = option(NAME, "The user to come in as.", "healthlb", ldirectord="login", haproxy="user")
     password_file: str | None = option(
-        FILE, "File with the user's password; with it the login must succeed.", None, ldirectord="passwd (the password)"
+        FILE,
+        "File with the user's password; without one the server logs a lost connection for each probe.",
+        None,
+        ldirectord="passwd (the password)",
     )
     database: str | None = option(
         NAME, "The database to connect to; default: the one named like the user.", None, ldirectord="database"
