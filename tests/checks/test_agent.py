@@ -1,7 +1,9 @@
 """What an agent says, in HAProxy's words, and what its silence means."""
 
+import asyncio
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from checks.agent import Agent
 from checks.engine.dialogue import Dialogue
 from checks.wire.said import understood
 from tests.checks.conftest import TARGET, Play
+from tests.checks.servers import Run, closed_port, serving, silent
 
 ALL_WELL = Verdict(True, "the agent says up")
 
@@ -178,3 +181,48 @@ def test_a_bare_number_is_a_weight_only_where_weights_are_meant(number: int) -> 
     assert understood(line).unknown == line.decode()
     said = understood(line, weights=True)
     assert said.weight == (number if number <= 65535 else None)
+
+
+# Over the engine
+
+
+def test_an_agent_is_heard_over_tcp_and_its_last_word_stands_while_it_is_silent(run: Run) -> None:
+    words = [b"up 75%\n", b"down # leaving\n"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readline() == b"web1\n"
+        writer.write(words.pop(0))
+        await writer.drain()
+        await reader.read()
+
+    async def scenario(bench: Any) -> None:
+        agent = Agent(send="web1\n")
+        async with serving(answer) as target:
+            first = await bench.probe(agent, target)
+            assert (first.passed, first.feedback) == (True, Feedback(75, percent=True))
+            second = await bench.probe(agent, target)
+            assert (second.passed, second.reason) == (False, "the agent says down (leaving)")
+        with closed_port() as elsewhere:
+            unheard = await bench.probe(agent, elsewhere)
+            strict = await bench.probe(Agent(unreachable="fail"), elsewhere)
+        assert (unheard.passed, unheard.sent) == (True, True)
+        assert unheard.reason == "no answer from the agent (connection refused); its last word stands"
+        assert (strict.passed, strict.reason) == (False, "connection refused")
+        gone = await bench.probe(agent, target)
+        assert (gone.passed, gone.sent) == (False, True)
+        assert gone.reason == "no answer from the agent (connection refused); its last word, 'down', stands"
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("never_late")
+def test_an_agent_that_accepts_and_says_nothing_meets_the_deadline(run: Run) -> None:
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            result = await bench.probe(Agent(), target, 0.1)
+        assert result.passed
+        assert result.reason == (
+            "no answer from the agent (timed out after 100ms waiting for the reply); its last word stands"
+        )
+
+    run(scenario)
