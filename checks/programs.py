@@ -79,7 +79,8 @@ def identity(user: str | None, group: str | None) -> Identity:
     entry = _user(user) if user is not None else _unprivileged()
     if entry.pw_uid == 0 and user != "root":
         raise UnusableError(f"user {user} is root by another name; say root if that is meant")
-    return Identity(entry.pw_name, entry.pw_uid, entry.pw_gid if group is None else _group(group), changes=True)
+    gid = entry.pw_gid if group is None else _group(group)
+    return Identity(entry.pw_name, entry.pw_uid, gid, changes=(entry.pw_uid, gid) != (own, os.getegid()))
 
 
 def _own_identity(own: int, user: str | None, group: str | None) -> Identity:
