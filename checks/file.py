@@ -27,7 +27,8 @@ class File(Check):
     every half a minute, for file systems that tell of no changes that other machines make. A symbolic link is read at
     each probe. With `meaning: maintenance` the file's mere presence is maintenance, as in ldirectord's maintenancedir.
 
-    keepalived adds its file's number to the weight, or fails the server; here the number is the weight.
+    Weights and drains act at once; down is a failure like any other, of which it takes `fall`. keepalived adds its
+    file's number to the weight, or fails the server; here the number is the weight.
     """
 
     type: ClassVar[str] = "file"

@@ -27,7 +27,8 @@ class Script(Check):
     There is no shell: the command is a list, in whose arguments {address}, {port}, {real_server}, {virtual_server},
     {virtual_address}, {virtual_port}, {protocol} and {fwmark} stand for the probe's target. The same are in the
     environment as HEALTHLB_ADDRESS and so on, with PATH and LANG, and nothing else. Arguments are shown in evidence and
-    by ps(1): a secret belongs in a file.
+    by ps(1): a secret belongs in a file. ldirectord's and HAProxy's scripts take {virtual_address}, {virtual_port},
+    {address} and {port}, with `exit_codes: plain`.
 
     A director that is root runs it as the user healthlb_script, or else nobody, and only where nobody but root and that
     user could change the file or a folder above it. A director that is not root runs it as its own user, without its
