@@ -11,12 +11,11 @@ the kernel chooses the address and sets the checksum.
 """
 
 import errno
-import random
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from checks import Way
@@ -29,9 +28,7 @@ RAW = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 DATAGRAM = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
 HELD = socket.SOCK_STREAM | socket.SOCK_CLOEXEC
 PORTS = 8
-"""Source ports of a lane: an aligned block, which a filter tells by one comparison."""
-BLOCKS_TRIED = 64
-PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Source ports of a lane, unless its way says which."""
 ROUTE_SECONDS = 60.0
 ROUTES = 65536
 """Routes kept before all are forgotten."""
@@ -81,9 +78,8 @@ class Lane(SharedSocket, Generic[Flight]):
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 16)
             hear_errors(self.socket)
             make_room(self.socket)
-            self._first_port = stack.enter_context(hold_ports(self._family, way))
-            self._ports = 1 if way.source_port else PORTS
-            attach_filter(self.socket, answers_only(version, self._first_port, self._ports))
+            self._ports = stack.enter_context(hold_ports(self._family, way))
+            attach_filter(self.socket, answers_only(version, self._ports))
             self.stack = stack.pop_all()
 
     @property
@@ -94,7 +90,7 @@ class Lane(SharedSocket, Generic[Flight]):
     def next_port(self) -> int:
         """Return the source port whose turn it is."""
         self._turn += 1
-        return self._first_port + self._turn % self._ports
+        return self._ports[self._turn % len(self._ports)]
 
     def route(self, address: str, now: float) -> Route:
         """Return the way to a target that was looked up not long ago, or look it up. Raise OSError."""
@@ -178,8 +174,8 @@ class Lane(SharedSocket, Generic[Flight]):
         return found
 
 
-def answers_only(version: int, first_port: int, ports: int) -> tuple[Instruction, ...]:
-    """Return a filter that takes SYN-ACKs and resets to a block of ports; a raw socket of IPv6 sees no IP header."""
+def answers_only(version: int, ports: Sequence[int]) -> tuple[Instruction, ...]:
+    """Return a filter that takes SYN-ACKs and resets to these ports; a raw socket of IPv6 sees no IP header."""
     head: tuple[Instruction, ...]
     if version == 4:
         load_port, load_flags = 0x48, 0x50  # BPF_LD | BPF_IND, half word and byte
@@ -190,8 +186,8 @@ def answers_only(version: int, first_port: int, ports: int) -> tuple[Instruction
     return (
         *head,
         (load_port, 0, 0, 2),
-        (0x54, 0, 0, 0xFFFF & -ports),  # A &= mask
-        (0x15, 0, 4, first_port),  # not ours: drop
+        *((0x15, len(ports) - place, 0, port) for place, port in enumerate(ports)),  # ours: on to the flags
+        (0x06, 0, 0, 0),
         (load_flags, 0, 0, 13),
         (0x45, 3, 0, 0x04),  # RST: take
         (0x54, 0, 0, 0x12),
@@ -202,37 +198,24 @@ def answers_only(version: int, first_port: int, ports: int) -> tuple[Instruction
 
 
 @contextmanager
-def hold_ports(family: socket.AddressFamily, way: Way) -> Iterator[int]:
-    """Keep source ports for ourselves and return the first: the way's own, or an aligned block. Raise OSError."""
+def hold_ports(family: socket.AddressFamily, way: Way) -> Iterator[tuple[int, ...]]:
+    """Keep source ports for ourselves: the way's own, or a few that the kernel has free. Raise OSError if none is."""
     if way.source_port:
         with closing(open_socket(family, HELD, replace(way, interface=None, mark=0))):
-            yield way.source_port
+            yield (way.source_port,)
         return
     unbound = Way(namespace=way.namespace)
-    for first in _blocks():
-        with ExitStack() as stack:
+    with ExitStack() as stack:
+        ports: list[int] = []
+        for _ in range(PORTS):
+            sock = stack.enter_context(closing(open_socket(family, HELD, unbound)))
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
-                for port in range(first, first + PORTS):
-                    _hold(stack.enter_context(closing(open_socket(family, HELD, unbound))), port)
+                sock.bind(("", 0))
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            yield first
-            return
-    raise OSError(errno.EADDRNOTAVAIL, f"no {PORTS} free ports in a row")
-
-
-def _hold(sock: socket.SocketType, port: int) -> None:
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.bind(("", port))
-
-
-def _blocks() -> Iterator[int]:
-    """Yield first ports of blocks, by chance, within what the kernel gives to sockets of its own choice."""
-    low, high = (int(word) for word in PORT_RANGE.read_text("ascii").split())
-    chance = random.SystemRandom()
-    blocks = range(-(-low // PORTS), (high + 1) // PORTS)
-    for _ in range(BLOCKS_TRIED if blocks else 0):
-        yield chance.choice(blocks) * PORTS
+                if ports:
+                    break
+                raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from error
+            ports.append(int(sock.getsockname()[1]))
+        yield tuple(ports)

@@ -1,6 +1,7 @@
 """Half-open probes over loopback: what passes, what fails, what is ignored, and what never reaches the server."""
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ def test_only_an_answer_to_this_very_syn_counts(run: Run) -> None:
                 {"flags": "A"},
                 {"source": "127.0.0.66", "flags": "SA"},
                 {"sport": target.port ^ 1, "flags": "SA"},
-                {"dport": flight.own_port ^ 1, "flags": "SA"},
+                {"dport": the_lane(bench).next_port(), "flags": "SA"},
             ]
             for change in wrong:
                 forger.sendto(forged(flight, **change), ("127.0.0.1", 0))
@@ -167,16 +168,16 @@ def test_any_packets_are_read_without_an_exception(packets: list[bytes], version
     assert len(lane.troubles()) <= 2 * len(packets)
 
 
-@pytest.mark.parametrize("ports", [1, 8])
-def test_the_filter_in_the_kernel_takes_answers_to_our_ports_alone(ports: int) -> None:
+@pytest.mark.parametrize("ports", [(4096,), (4096, 60000, 1)])
+def test_the_filter_in_the_kernel_takes_answers_to_our_ports_alone(ports: tuple[int, ...]) -> None:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_TCP) as hearing,
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger,
     ):
-        attach_filter(hearing, answers_only(4, 4096, ports))
-        for port in (4095, 4096, 4096 + ports - 1, 4096 + ports):
+        attach_filter(hearing, answers_only(4, ports))
+        for port in (*ports, 4095, 4097, 16):
             for flags in ("S", "A", "SA", "R", "RA", "PA", "FA", ""):
-                packet = IP(src="127.0.0.1", dst="127.0.0.1") / TCP(sport=1, dport=port, flags=flags)
+                packet = IP(src="127.0.0.1", dst="127.0.0.1") / TCP(sport=2, dport=port, flags=flags)
                 forger.sendto(bytes(packet), ("127.0.0.1", 0))
         heard = []
         try:
@@ -184,8 +185,8 @@ def test_the_filter_in_the_kernel_takes_answers_to_our_ports_alone(ports: int) -
                 heard.append(TCP(hearing.recv(99)[20:]))
         except BlockingIOError:
             pass
-    ours = [segment for segment in heard if segment.sport == 1]
-    assert {segment.dport for segment in ours} == {4096, 4096 + ports - 1}
+    ours = [segment for segment in heard if segment.sport == 2]
+    assert {segment.dport for segment in ours} == set(ports)
     assert {str(segment.flags) for segment in ours} == {"SA", "R", "RA"}
     assert all(segment.flags.value & SYN or segment.flags.R for segment in ours)
 
@@ -194,9 +195,9 @@ def test_the_source_ports_are_nobody_elses(run: Run) -> None:
     async def body(bench: Any) -> None:
         with listening() as (_, target):
             await bench.probe(CHECK, target)
-            first = the_lane(bench)._first_port
-            assert first % lanes.PORTS == 0
-            for port in range(first, first + lanes.PORTS):
+            ports = the_lane(bench)._ports
+            assert len(set(ports)) == lanes.PORTS
+            for port in ports:
                 with socket.socket() as other, pytest.raises(OSError, match="in use"):
                     other.bind(("127.0.0.1", port))
 
@@ -206,7 +207,7 @@ def test_the_source_ports_are_nobody_elses(run: Run) -> None:
 def test_a_way_chooses_source_and_source_port(run: Run) -> None:
     async def body(bench: Any) -> None:
         with listening() as (_, target):
-            with hold_ports(socket.AF_INET, Way()) as free:
+            with hold_ports(socket.AF_INET, Way()) as (free, *_):
                 pass
             way = Way(source="127.0.0.77", source_port=free)
             result = await bench.probe(CHECK, Target(target.address, target.port, way))
@@ -362,9 +363,18 @@ def test_without_cap_net_raw_it_connects_and_warns_or_refuses(run: Run, monkeypa
     run(body)
 
 
-def test_no_block_of_free_ports_is_said_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_free_port_is_said_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crowded(socket.SocketType):
+        def bind(self, _address: Any) -> None:
+            raise OSError(errno.EADDRINUSE, "in use")
+
     async def body(bench: Any) -> None:
-        monkeypatch.setattr(lanes, "_blocks", lambda: iter(()))
+        open_socket = lanes.open_socket
+
+        def opened(family: int, kind: int, way: Way, protocol: int = 0) -> socket.SocketType:
+            return open_socket(family, kind, way, protocol) if protocol else Crowded(family, kind)
+
+        monkeypatch.setattr(lanes, "open_socket", opened)
         result = await bench.probe(CHECK, Target("127.0.0.1", 80))
         assert not result.sent
         assert "no local port" in result.reason
