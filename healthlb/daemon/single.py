@@ -10,6 +10,9 @@ from healthlb.model.config import Probe
 
 __all__ = ["Feedback", "ProbeResult", "probe_once"]
 
+GRACE = 2.0
+"""Seconds beyond its deadline after which a probe is given up, whatever its check's carrier does."""
+
 
 async def probe_once(probe: Probe) -> ProbeResult:
     """Carry out one probe now and return its result with its evidence."""
@@ -23,6 +26,9 @@ async def probe_once(probe: Probe) -> ProbeResult:
             return ProbeResult(False, f"not sent: {fault}", 0.0, sent=False)
         deadline = loop.time() + probe.check.schedule.timeout
         engine.start(check, target_of(probe), deadline, ended.set_result, keep_evidence=True)
-        return await ended
+        async with asyncio.timeout_at(deadline + GRACE):
+            return await ended
+    except TimeoutError:
+        return ProbeResult(False, "not sent: the probe never ended; that is a fault of its check", 0.0, sent=False)
     finally:
         engine.close()

@@ -68,3 +68,14 @@ def test_validate_needs_none_of_the_files_that_a_probe_needs(tmp_path: Path) -> 
     assert "NOT SENT: ca_file /nowhere/ca.pem: no such file or directory" in probed.stdout
     refused = healthlb("run", "--dry-run", "-c", str(path))
     assert (refused.returncode, refused.stderr.count("ca_file /nowhere/ca.pem")) == (2, 1)
+
+
+def test_a_probe_that_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("healthlb.daemon.single.GRACE", 0.01)
+    monkeypatch.setattr("checks.engine.Engine.start", lambda *_arguments, **_options: None)
+    path = tmp_path / "healthlb.yaml"
+    path.write_text(PROBED.replace("CHECKS", "{type: tcp, timeout: 10ms}"))
+    assert main(["probe", "-c", str(path), "shop", "127.0.0.1:9"]) == 1
+    assert "NOT SENT: the probe never ended" in capsys.readouterr().out
