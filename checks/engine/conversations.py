@@ -115,6 +115,9 @@ class Conversations(Progress):
         except UnusableError as error:
             self._give_up(probe, f"not sent: {error}")
             self._teller.soon()
+        except Exception as error:  # noqa: BLE001  a number that no socket takes; the probe must end, and once
+            self._finish(probe, Verdict(False, self._teller.fault(probe.check.type, probe.target, error)))
+            self._teller.soon()
 
     def close(self) -> None:
         """Drop every probe without calling its `done`, and leave the loop."""
@@ -161,7 +164,7 @@ class Conversations(Progress):
             number = line.connect(address)
             if number in CONNECTING:
                 self._epoll.register(line.file, INTEREST)
-        except OSError:
+        except BaseException:
             self._lines.drop(line)
             raise
         if number not in CONNECTING:

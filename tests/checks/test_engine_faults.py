@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from checks import Check, Conversation, ProbeResult, Step, Target
+from checks import Check, Conversation, ProbeResult, Step, Target, Way
 from checks.engine import Engine
 from checks.http import Http
 from checks.tcp import Tcp
@@ -260,6 +260,18 @@ def test_a_target_that_is_no_address_is_never_looked_up(run: Run, address: str) 
         result = await bench.probe(Tcp(), Target(address, 80))
         assert not result.sent
         assert result.reason.startswith("not sent: ")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("target", [Target("127.0.0.1", 70000), Target("127.0.0.1", 9, Way(mark=1 << 70))])
+def test_a_number_that_no_socket_takes_ends_the_probe_once_and_is_reported(run: Run, target: Target) -> None:
+    async def scenario(bench: Any) -> None:
+        result = await bench.probe(Tcp(), target)
+        assert (result.passed, bench.engine.in_flight) == (False, 0)
+        assert result.reason.startswith("fault in the check itself: ")
+        assert len(bench.faults) == 1
+        assert bench.conversations._deadlines.earliest() is None
 
     run(scenario)
 
