@@ -1,32 +1,36 @@
 """When to probe: one heap of due times and one timer for them all.
 
-First probes are spread at random, later ones are jittered around their interval, start to start. At most `limit` probes
-are under way; those due beyond it wait in line and are counted late, never lost. The engine carries them out.
+First probes are spread at random, later ones are jittered around their interval, start to start. What is due within
+one tick (`pace`) is started together, at its end. At most `limit` probes are under way; those due beyond it wait in
+line and are counted late, never lost. The engine carries them out.
 
 A hint (`hurry`) asks for a probe out of turn, and can do no more than that: one under way is followed by another, and
-however many hints there are, one target is not probed more often than once a tick.
+however many hints there are, one target is not probed more often than once in the shortest tick. It does not wait for
+the end of a longer one.
 """
 
-import heapq
 import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Protocol
 
 from checks import Check, ProbeResult, Target
 from healthlb.daemon.histogram import LATENESS, Histogram
+from healthlb.daemon.pace import LEAST, Pace
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.target import check_of, target_of
 
 FEW = 64
 """Removed probes that may stay in the schedule until their time, beside as many as there are others."""
-TICK = 0.010
-"""Seconds within which due probes are started together: one wake for many."""
 LATE = 0.100
 """Seconds after its due time from which a start counts as late."""
 JITTER = 0.05
 """The share of an interval by which the next start may come early or late."""
+EARLIEST = 1 - JITTER
+BREADTH = 2 * JITTER
 STRETCH = 0.002
 """Seconds for which starts may hold the loop; what is due beyond them follows at its next turn."""
 SPREAD = 2.0
@@ -75,6 +79,8 @@ class Slot:
         "check",
         "due",
         "hurried",
+        "interval",
+        "number",
         "queued",
         "record",
         "removed",
@@ -91,13 +97,12 @@ class Slot:
         self.target = target_of(record.probe)
         configured = record.probe.check
         self.timeout = configured.schedule.timeout
+        self.interval = configured.schedule.interval
+        self.number = prober.number()
         self.begin = prober.plan(self.check, self.target, self.done, keep_evidence=configured.log == "all")
         self.due = due
         self.started = 0.0
         self.removed = self.queued = self.under_way = self.hurried = False
-
-    def __lt__(self, other: "Slot") -> bool:
-        return self.due < other.due
 
     def done(self, result: ProbeResult) -> None:
         """Take the result from the carrier."""
@@ -124,8 +129,9 @@ class Prober:
         self.plan = carrier.plan
         self._finished = finished
         self._limit = limit
-        self._chance = chance
-        self._heap: list[Slot] = []
+        self._random = chance.random
+        self._uniform = chance.uniform
+        self._heap: list[tuple[float, int, Slot]] = []
         self._waiting: deque[Slot] = deque()
         self._slots: dict[ProbeRecord, Slot] = {}
         self._timer: Timer | None = None
@@ -134,6 +140,9 @@ class Prober:
         self._crowded = crowded
         self._crowded_at = float("-inf")
         self._aimed: dict[Target, list[Slot]] | None = None
+        self._pace = Pace()
+        self._woke = float("-inf")
+        self.number = count().__next__
         self.in_flight = 0
         self.late_total = 0
         self.lateness = Histogram(LATENESS)
@@ -143,9 +152,10 @@ class Prober:
 
     def add(self, record: ProbeRecord) -> None:
         """Begin to probe; the first probe starts at a random moment within its fast interval."""
-        spread = min(record.probe.check.schedule.fast_interval, SPREAD)
-        slot = Slot(self, record, self._clock.time() + self._chance.uniform(0, spread))
+        schedule = record.probe.check.schedule
+        slot = Slot(self, record, self._clock.time() + self._uniform(0, min(schedule.fast_interval, SPREAD)))
         self._slots[record] = slot
+        self._pace.join(schedule)
         if self._aimed is not None:
             self._aimed.setdefault(slot.target, []).append(slot)
         self._push(slot)
@@ -153,6 +163,7 @@ class Prober:
     def remove(self, record: ProbeRecord) -> None:
         """Stop probing; a probe under way ends unheard."""
         slot = self._slots.pop(record)
+        self._pace.leave(record.probe.check.schedule)
         self._forget_aim(slot)
         self._retire(slot)
 
@@ -171,7 +182,7 @@ class Prober:
         return self._clock.time() - self._crowded_at < SPELL
 
     def hurry(self, check: Check, target: Target) -> None:
-        """Probe this check of this target at the next tick, or once the probe that is under way has ended."""
+        """Probe this check of this target at once, or once the probe that is under way has ended."""
         if self._aimed is None:
             # Made at the first hint: most directors are never given one.
             self._aimed = {}
@@ -180,7 +191,7 @@ class Prober:
         for slot in list(self._aimed.get(target, ())):
             if slot.check != check:
                 continue
-            due = max(self._clock.time(), slot.started + TICK)
+            due = max(self._clock.time(), slot.started + LEAST)
             if slot.under_way:
                 slot.hurried = True
             elif not slot.queued and due < slot.due:
@@ -196,6 +207,7 @@ class Prober:
             self._aimed.setdefault(fresh.target, []).append(fresh)
         self._retire(slot)
         self._push(fresh)
+        self._wake_by(due)
 
     def _forget_aim(self, slot: Slot) -> None:
         if self._aimed is not None:
@@ -208,14 +220,14 @@ class Prober:
         self._removed += 1
         if self._removed > len(self._slots) + FEW:
             # A reload that is an hour before their time must not leave them waiting for it.
-            self._heap = [each for each in self._heap if not each.removed]
-            heapq.heapify(self._heap)
+            self._heap = [entry for entry in self._heap if not entry[2].removed]
+            heapify(self._heap)
             self._waiting = deque(each for each in self._waiting if not each.removed)
             self._removed = 0
 
     def overdue(self) -> float:
         """Return the seconds by which the most overdue probe is late; 0 when all is on time."""
-        heads = [queue[0].due for queue in (self._heap, self._waiting) if queue]
+        heads = [slot.due for slot in (*(entry[2] for entry in self._heap[:1]), *list(self._waiting)[:1])]
         return max(0.0, self._clock.time() - min(heads)) if heads else 0.0
 
     def close(self) -> None:
@@ -231,24 +243,39 @@ class Prober:
         """Take a result, and start whoever waits in line for the place."""
         self.in_flight -= 1
         slot.under_way = False
-        interval = slot.record.probe.check.schedule.interval
+        interval = slot.interval
         try:
             if not slot.removed:
                 interval = self._finished(slot.record, result)
         finally:
             # Whatever became of this result, the next one must come.
             if not slot.removed:
-                interval = TICK if slot.hurried else interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
-                slot.hurried = False
-                slot.due = max(slot.started + interval, self._clock.time())
-                self._push(slot)
+                self._schedule(slot, interval)
             while self._waiting and self.in_flight < self._limit:
                 self._start(self._waiting.popleft(), self._clock.time())
 
+    def _schedule(self, slot: Slot, interval: float) -> None:
+        due = slot.started + interval * (EARLIEST + BREADTH * self._random())
+        slot.due = max(due, self._clock.time())
+        if slot.hurried:
+            slot.hurried = False
+            slot.due = max(slot.started + LEAST, self._clock.time())
+            self._push(slot)
+            self._wake_by(slot.due)
+        else:
+            self._push(slot)
+
     def _push(self, slot: Slot) -> None:
-        heapq.heappush(self._heap, slot)
-        if slot.due < self._timer_at - TICK:
-            self._arm(slot.due)
+        due = slot.due
+        heappush(self._heap, (due, slot.number, slot))
+        if due < self._timer_at - self._pace.tick:
+            self._arm(due)
+
+    def _wake_by(self, due: float) -> None:
+        """Do not wait for the end of a longer tick."""
+        soon = max(due, self._woke + LEAST)
+        if soon < self._timer_at:
+            self._arm(soon)
 
     def _arm(self, when: float) -> None:
         self._cancel()
@@ -264,9 +291,10 @@ class Prober:
     def _wake(self) -> None:
         self._timer = None
         self._timer_at = float("inf")
-        now = began = self._clock.time()
-        while self._heap and self._heap[0].due <= began and now - began <= STRETCH:
-            slot = heapq.heappop(self._heap)
+        heap = self._heap
+        now = began = self._woke = self._clock.time()
+        while heap and heap[0][0] <= began and now - began <= STRETCH:
+            slot = heappop(heap)[2]
             if slot.removed:
                 continue
             if self.in_flight < self._limit:
@@ -274,9 +302,9 @@ class Prober:
             else:
                 self._wait(slot, now)
             now = self._clock.time()
-        if self._heap:
-            more = self._heap[0].due <= began
-            self._arm(now if more else max(self._heap[0].due, began + TICK))
+        if heap:
+            due = heap[0][0]
+            self._arm(now if due <= began else max(due, began + self._pace.tick))
 
     def _wait(self, slot: Slot, now: float) -> None:
         slot.queued = True
