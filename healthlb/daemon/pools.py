@@ -30,7 +30,6 @@ from healthlb.model.events import (
     RealServerWeightChanged,
 )
 from healthlb.model.health import Feedback, Health
-from healthlb.model.snapshot import LastProbe
 from healthlb.model.table import ServiceKey
 
 Sink = Callable[[Event], None]
@@ -104,6 +103,23 @@ class Pools:
 
     def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
         """Take one result and return the seconds from this probe's start to the next, before jitter."""
+        steady = record.steady
+        if (  # most results by far, so that it is worth its own few lines
+            steady is not None
+            and result.passed
+            and result.sent
+            and result.evidence is None
+            and not result.warning
+            and result.feedback is None
+        ):
+            record.passed_total += 1
+            record.latest = result
+            record.latest_at = self._clock()
+            record.durations.observe(result.seconds)
+            return steady
+        return self._observe(record, result)
+
+    def _observe(self, record: ProbeRecord, result: ProbeResult) -> float:
         schedule = record.probe.check.schedule
         if not result.sent:
             if result.reason.startswith(VOID):
@@ -113,7 +129,9 @@ class Pools:
             self._not_sent(record, result)
             return schedule.fast_interval
         self._sent(record)
-        self.durations[record.probe.check.type].observe(result.seconds)
+        record.durations = self.durations[record.probe.check.type]
+        record.durations.observe(result.seconds)
+        before = record.state
         now = self._clock()
         if result.passed:
             record.passed_total += 1
@@ -122,18 +140,18 @@ class Pools:
         else:
             record.failed_total += 1
             record.failure = now, result
-        before = record.state
-        record.state = observe(before, result.passed, schedule)
-        record.last = LastProbe(now, result.passed, result.reason, result.seconds)
+        record.latest, record.latest_at = result, now
         if record.probe.check.log != "verdicts":
             self._log(record, result)
         if result.warning != record.warning and (result.passed or result.warning):
             self._warn(record, result.warning)
-        turned = record.state.health is not before.health or record.state.passing != before.passing
+        state = observe(before, result.passed, schedule)
+        record.note(state)
+        turned = state.health is not before.health or state.passing != before.passing
         if self._heard(record, result) or turned:
             for member in record.members:
                 self._look(member, record)
-        return next_interval(record.state, schedule)
+        return next_interval(state, schedule)
 
     def _heard(self, record: ProbeRecord, result: ProbeResult) -> bool:
         """Take what the server said of itself; return whether that is news."""
@@ -231,7 +249,7 @@ class Pools:
         was, now = weight_of(configured, before.feedback), weight_of(configured, member.standing.feedback)
         if was == now:
             return
-        reason = record.last.reason if record.last is not None else ""
+        reason = record.latest.reason if record.latest is not None else ""
         what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason)
         if not now:
             self._sink(RealServerDrained(*what))
@@ -249,6 +267,7 @@ class Pools:
 
     def _not_sent(self, record: ProbeRecord, result: ProbeResult) -> None:
         record.unsent_total += 1
+        record.steady = None
         self.unsent_total += 1
         if self._unsent.get(record) == result.reason:
             return
@@ -261,11 +280,11 @@ class Pools:
 
 def verdict(member: Member, record: ProbeRecord) -> Event:
     """Return the event of a member whose verdict turned because of a record's latest result."""
-    reason = record.last.reason if record.last is not None else ""
-    what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.state.streak)
+    reason = record.latest.reason if record.latest is not None else ""
+    what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.noted.streak)
     if member.standing.health is Health.UP:
         return RealServerUp(*what)
-    failure = record.failure[1] if record.failure is not None and not record.state.passing else None
+    failure = record.failure[1] if record.failure is not None and not record.noted.passing else None
     return RealServerDown(*what, in_short(failure.evidence if failure is not None else None))
 
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from checks import ProbeResult
 from healthlb.core.desired import Standing
 from healthlb.core.health import combine
+from healthlb.daemon.histogram import Histogram
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
-from healthlb.model.health import CheckState, Feedback
+from healthlb.model.health import CheckState, Feedback, Health
 from healthlb.model.snapshot import LastProbe, PoolState
 from healthlb.model.table import ServiceRow
 
 NO_RESULT = CheckState()
 NO_VERDICT = Standing()
+UNHEARD = Histogram(())
+"""Where no result has come yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,12 +22,19 @@ class ProbeRecord:
     """One probe with its verdict and counts, and the members that rest on it.
 
     `failure` is the latest failed result, and `success` the latest that passed with evidence, each with the UNIX
-    seconds at which it came.
+    seconds at which it came; `latest` is the latest that was sent, `latest_at` when it came.
+
+    `steady` is the interval while another plain pass is no news, and None otherwise; what it does not change is noted
+    as it was when `noted_passes` had passed, and the streak follows from the count.
     """
 
     probe: Probe
-    state: CheckState = NO_RESULT
-    last: LastProbe | None = None
+    noted: CheckState = NO_RESULT
+    noted_passes: int = 0
+    steady: float | None = None
+    latest: ProbeResult | None = None
+    latest_at: float = 0.0
+    durations: Histogram = UNHEARD
     feedback: Feedback | None = None
     warning: str = ""
     failure: tuple[float, ProbeResult] | None = None
@@ -33,6 +43,26 @@ class ProbeRecord:
     failed_total: int = 0
     unsent_total: int = 0
     members: list["Member"] = field(default_factory=list)
+
+    @property
+    def state(self) -> CheckState:
+        """Return the verdict and the streak."""
+        noted, more = self.noted, self.passed_total - self.noted_passes
+        return CheckState(noted.health, noted.passing, noted.streak + more) if more else noted
+
+    @property
+    def last(self) -> LastProbe | None:
+        """Return the latest result as it is shown."""
+        latest = self.latest
+        return None if latest is None else LastProbe(self.latest_at, latest.passed, latest.reason, latest.seconds)
+
+    def note(self, state: CheckState) -> None:
+        """Take a state that the results so far have led to."""
+        self.noted = state
+        self.noted_passes = self.passed_total
+        check = self.probe.check
+        at_rest = state.health is Health.UP and state.passing and not self.warning and check.log != "all"
+        self.steady = check.schedule.interval if at_rest else None
 
 
 @dataclass(slots=True, eq=False)
@@ -48,8 +78,8 @@ class Member:
     def look(self) -> Standing:
         """Return the standing that the records amount to now."""
         return Standing(
-            combine(self.server.require, [record.state.health for record in self.records]),
-            any(record.state.streak and not record.state.passing for record in self.records),
+            combine(self.server.require, [record.noted.health for record in self.records]),
+            any(record.noted.streak and not record.noted.passing for record in self.records),
             tuple([record.feedback for record in self.records if record.feedback is not None]),
         )
 

@@ -5,15 +5,21 @@ import gc
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checks import ProbeResult
+from healthlb.core.health import next_interval, observe
 from healthlb.daemon import breath
 from healthlb.daemon.records import Member, Pool
 from healthlb.model.config import Probe
 from healthlb.model.events import ProbesUnsent, RealServerUp
+from healthlb.model.health import CheckState
 from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, shown, web
 
 API = replace(CHECK, name="api")
+
+VOID = ProbeResult(False, "void: the director was too busy to look in time", 1.0, sent=False)
 
 
 async def names_shown(rig: Rig) -> list[list[str]]:
@@ -137,5 +143,35 @@ def test_what_a_reload_replaces_leaves_memory_without_the_collector() -> None:
             assert len(living) == 3
         finally:
             gc.enable()
+
+    run(story)
+
+
+outcomes = st.sampled_from(
+    (PASS, PASS, PASS, FAIL, UNSENT, VOID, replace(PASS, warning="old"), replace(FAIL, seconds=2.0))
+)
+
+
+@given(st.lists(outcomes, max_size=40))
+def test_what_is_shown_is_what_all_the_results_amount_to(results: list[ProbeResult]) -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1)))
+        state = CheckState()
+        for result in results:
+            interval = await rig.result(WEB1, result, times=1)
+            state = observe(state, result.passed, CHECK.schedule) if result.sent else state
+            if result.sent or result is VOID:
+                assert interval == next_interval(state, CHECK.schedule)
+        sent = [result for result in results if result.sent]
+        check = (await shown(rig)).virtual_servers[0].real_servers[0].checks[0]
+        assert (check.health, check.streak) == (state.health, state.streak)
+        assert (check.passed_total, check.failed_total) == (
+            sum(result.passed for result in sent),
+            sum(not result.passed for result in sent),
+        )
+        assert check.unsent_total == results.count(UNSENT)
+        last = None if check.last is None else (check.last.passed, check.last.reason, check.last.seconds)
+        assert last == (None if not sent else (sent[-1].passed, sent[-1].reason, sent[-1].seconds))
+        assert sum(rig.controller.pools.durations["http"].distribution().counts) == len(sent)
 
     run(story)
