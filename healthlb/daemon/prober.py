@@ -255,8 +255,9 @@ class Prober:
                 self._start(self._waiting.popleft(), self._clock.time())
 
     def _schedule(self, slot: Slot, interval: float) -> None:
-        due = slot.started + interval * (EARLIEST + BREADTH * self._random())
-        slot.due = max(due, self._clock.time())
+        # From when it was due: the ticks that starts wait for must not add up. What came later than that counts as it was.
+        start = max(slot.due, slot.started - self._pace.tick)
+        slot.due = max(start + interval * (EARLIEST + BREADTH * self._random()), self._clock.time())
         if slot.hurried:
             slot.hurried = False
             slot.due = max(slot.started + LEAST, self._clock.time())
