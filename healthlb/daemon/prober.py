@@ -255,7 +255,7 @@ class Prober:
                 self._start(self._waiting.popleft(), self._clock.time())
 
     def _schedule(self, slot: Slot, interval: float) -> None:
-        # From when it was due: the ticks that starts wait for must not add up. What came later than that counts as it was.
+        # From when it was due: the ticks that starts wait for must not add up. What came later counts as it was.
         start = max(slot.due, slot.started - self._pace.tick)
         slot.due = max(start + interval * (EARLIEST + BREADTH * self._random()), self._clock.time())
         if slot.hurried:
