@@ -1,4 +1,4 @@
-"""When to probe: one heap of due times and one timer for them all.
+"""When to probe: one wheel of due times and one timer for them all.
 
 First probes are spread at random, later ones are jittered around their interval, start to start. What is due within
 one tick (`pace`) is started together, at its end. At most `limit` probes are under way; those due beyond it wait in
@@ -13,8 +13,6 @@ import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from heapq import heapify, heappop, heappush
-from itertools import count
 from typing import Protocol
 
 from checks import Check, ProbeResult, Target
@@ -22,6 +20,7 @@ from healthlb.daemon.histogram import LATENESS, Histogram
 from healthlb.daemon.pace import LEAST, Pace
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.target import check_of, target_of
+from healthlb.daemon.wheel import GRAINS, Wheel
 
 FEW = 64
 """Removed probes that may stay in the schedule until their time, beside as many as there are others."""
@@ -33,6 +32,7 @@ EARLIEST = 1 - JITTER
 BREADTH = 2 * JITTER
 STRETCH = 0.002
 """Seconds for which starts may hold the loop; what is due beyond them follows at its next turn."""
+NEVER = float("inf")
 SPREAD = 2.0
 """Seconds over which first probes are spread at most, so that a long interval does not delay the first verdict."""
 
@@ -80,7 +80,6 @@ class Slot:
         "due",
         "hurried",
         "interval",
-        "number",
         "queued",
         "record",
         "removed",
@@ -98,7 +97,6 @@ class Slot:
         configured = record.probe.check
         self.timeout = configured.schedule.timeout
         self.interval = configured.schedule.interval
-        self.number = prober.number()
         self.begin = prober.plan(self.check, self.target, self.done, keep_evidence=configured.log == "all")
         self.due = due
         self.started = 0.0
@@ -131,18 +129,18 @@ class Prober:
         self._limit = limit
         self._random = chance.random
         self._uniform = chance.uniform
-        self._heap: list[tuple[float, int, Slot]] = []
+        self._wheel: Wheel[Slot] = Wheel()
+        self._due: deque[Slot] = deque()
         self._waiting: deque[Slot] = deque()
         self._slots: dict[ProbeRecord, Slot] = {}
         self._timer: Timer | None = None
-        self._timer_at = float("inf")
+        self._timer_at = NEVER
         self._removed = 0
         self._crowded = crowded
         self._crowded_at = float("-inf")
         self._aimed: dict[Target, list[Slot]] | None = None
         self._pace = Pace()
         self._woke = float("-inf")
-        self.number = count().__next__
         self.in_flight = 0
         self.late_total = 0
         self.lateness = Histogram(LATENESS)
@@ -198,7 +196,7 @@ class Prober:
                 self._bring_forward(slot, due)
 
     def _bring_forward(self, slot: Slot, due: float) -> None:
-        """Give a record another slot: the heap keeps the old one, which is dead, until its time."""
+        """Give a record another slot: the wheel keeps the old one, which is dead, until its time."""
         fresh = Slot(self, slot.record, due)
         fresh.started = slot.started
         self._slots[slot.record] = fresh
@@ -220,22 +218,23 @@ class Prober:
         self._removed += 1
         if self._removed > len(self._slots) + FEW:
             # A reload that is an hour before their time must not leave them waiting for it.
-            self._heap = [entry for entry in self._heap if not entry[2].removed]
-            heapify(self._heap)
+            self._wheel.keep(lambda each: not each.removed)
+            self._due = deque(each for each in self._due if not each.removed)
             self._waiting = deque(each for each in self._waiting if not each.removed)
             self._removed = 0
 
     def overdue(self) -> float:
         """Return the seconds by which the most overdue probe is late; 0 when all is on time."""
-        heads = [slot.due for slot in (*(entry[2] for entry in self._heap[:1]), *list(self._waiting)[:1])]
-        return max(0.0, self._clock.time() - min(heads)) if heads else 0.0
+        heads = [queue[0].due for queue in (self._due, self._waiting) if queue]
+        return max(0.0, self._clock.time() - min((self._wheel.earliest, *heads)))
 
     def close(self) -> None:
         """Start nothing more."""
         for slot in self._slots.values():
             slot.removed = True
         self._slots.clear()
-        self._heap.clear()
+        self._wheel = Wheel()
+        self._due.clear()
         self._waiting.clear()
         self._cancel()
 
@@ -255,26 +254,29 @@ class Prober:
                 self._start(self._waiting.popleft(), self._clock.time())
 
     def _schedule(self, slot: Slot, interval: float) -> None:
-        # From when it was due: the ticks that starts wait for must not add up. What came later counts as it was.
-        start = max(slot.due, slot.started - self._pace.tick)
-        slot.due = max(start + interval * (EARLIEST + BREADTH * self._random()), self._clock.time())
+        now = self._clock.time()
         if slot.hurried:
             slot.hurried = False
-            slot.due = max(slot.started + LEAST, self._clock.time())
+            slot.due = max(slot.started + LEAST, now)
             self._push(slot)
             self._wake_by(slot.due)
-        else:
-            self._push(slot)
+            return
+        # From when it was due: the ticks that starts wait for must not add up. Only what came later than that stays so.
+        start = slot.started - self._pace.tick
+        start = max(start, slot.due)
+        due = start + interval * (EARLIEST + BREADTH * self._random())
+        slot.due = max(now, due)
+        self._push(slot)
 
     def _push(self, slot: Slot) -> None:
-        due = slot.due
-        heappush(self._heap, (due, slot.number, slot))
-        if due < self._timer_at - self._pace.tick:
-            self._arm(due)
+        wheel = self._wheel
+        wheel.add(slot, slot.due)
+        if wheel.earliest < self._timer_at - self._pace.tick:
+            self._arm(wheel.earliest)
 
     def _wake_by(self, due: float) -> None:
         """Do not wait for the end of a longer tick."""
-        soon = max(due, self._woke + LEAST)
+        soon = max(due + 1 / GRAINS, self._woke + LEAST)
         if soon < self._timer_at:
             self._arm(soon)
 
@@ -287,15 +289,16 @@ class Prober:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        self._timer_at = float("inf")
+        self._timer_at = NEVER
 
     def _wake(self) -> None:
         self._timer = None
-        self._timer_at = float("inf")
-        heap = self._heap
-        now = began = self._woke = self._clock.time()
-        while heap and heap[0][0] <= began and now - began <= STRETCH:
-            slot = heappop(heap)[2]
+        now = began = self._woke = max(self._clock.time(), self._timer_at)
+        self._timer_at = NEVER
+        due = self._due
+        due += self._wheel.take_due(began)
+        while due and now - began <= STRETCH:
+            slot = due.popleft()
             if slot.removed:
                 continue
             if self.in_flight < self._limit:
@@ -303,9 +306,10 @@ class Prober:
             else:
                 self._wait(slot, now)
             now = self._clock.time()
-        if heap:
-            due = heap[0][0]
-            self._arm(now if due <= began else max(due, began + self._pace.tick))
+        if due:
+            self._arm(now)
+        elif self._wheel.earliest < NEVER:
+            self._arm(max(self._wheel.earliest, began + self._pace.tick))
 
     def _wait(self, slot: Slot, now: float) -> None:
         slot.queued = True

@@ -169,7 +169,7 @@ def test_reloads_without_end_leave_nothing_behind_in_the_schedule(clock: Clock) 
         probing.add(fresh)
         clock.run(SPREAD)
         probing.remove(fresh)
-    assert len(probing._heap) + len(probing._waiting) < 200
+    assert len(probing._wheel) + len(probing._waiting) < 200
 
 
 def test_a_receiver_that_raises_does_not_end_the_probing_of_its_server(clock: Clock) -> None:
