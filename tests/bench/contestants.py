@@ -3,15 +3,22 @@
 A contestant starts afresh for every turn: one that had been stopped meanwhile would find all its timers overdue.
 """
 
+import functools
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from checks_servers import compiled
+
+from healthlb.daemon.pace import Pace
+from healthlb.model.health import Schedule
 from waiting import eventually
 
 POOL = 10
@@ -19,6 +26,7 @@ POOL = 10
 API = "127.0.0.1:9480"
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+EVERY_SECOND = Schedule(1.0, 1.0, 1, 2, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,8 @@ class Contestant:
     def _run(self, *command: str, **environment: str) -> None:
         with (self.folder / f"{self.name}.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["env", *(f"{name}={value}" for name, value in environment.items()), *command],
+                command,
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -154,7 +163,9 @@ class Healthlb(Contestant):
     def _start(self) -> None:
         file = self.folder / "healthlb.yaml"
         file.write_text(self._configuration())
-        self._run(sys.executable, "-m", "healthlb", "run", "--dry-run", "-c", str(file))
+        python, packages = interpreter()
+        path = f"{ROOT}:{packages}" if packages else str(ROOT)
+        self._run(python, "-m", "healthlb", "run", "--dry-run", "-c", str(file), PYTHONPATH=path)
 
     def _find(self) -> int:
         assert self._process is not None
@@ -179,6 +190,46 @@ class Healthlb(Contestant):
                 f"    real_servers: [{servers}]",
             ]
         return "\n".join(lines) + "\n"
+
+
+@functools.cache
+def interpreter() -> tuple[str, str]:
+    """Return the Python that healthlb runs on, and where it finds packages that are not its own.
+
+    Debian's, where it is the same version: it is as optimised a build as Debian's keepalived is.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    debian = f"/usr/bin/python{version}"
+    packages = sysconfig.get_path("platlib")
+    trial = [debian, "-c", "import yaml, checks.registry; checks.registry.types()"]
+    if Path(debian).exists() and Path(sys.base_prefix) != Path("/usr"):
+        tried = subprocess.run(trial, env={"PYTHONPATH": f"{ROOT}:{packages}"}, capture_output=True, check=False)
+        if not tried.returncode:
+            return debian, packages
+    return sys.executable, ""
+
+
+class Floor(Contestant):
+    """A loop in C that has the kernel do what healthlb has it do for a TCP check, in batches as large, and no more."""
+
+    name = "floor"
+
+    def complaint(self) -> str | None:
+        """Return None: it ends where a server does not answer."""
+        return None if self._process is not None and self._process.poll() is None else "it has ended"
+
+    def _start(self) -> None:
+        pace = Pace()
+        for _ in range(self.load.targets):
+            pace.join(EVERY_SECOND)
+        batch = max(1, round(self.load.targets * pace.tick))
+        first = next(iter(self.load.pools()))[1][0]
+        program = compiled("floor.c", self.folder)
+        self._run(str(program), str(self.load.targets), str(batch), first, str(self.load.port))
+
+    def _find(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
 
 class Keepalived(Contestant):
