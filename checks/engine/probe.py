@@ -13,7 +13,7 @@ class Probe:
     """One check of one target. It is `over` between runs; `serial` grows whenever it leaves a connection.
 
     `at_once` is the verdict of a check for which being connected is all, and `dry` is it if not even TLS or a header
-    comes before. `turn` is the wait of its dialogue that its
+    comes before; `plain` if it then is a pass that asks for nothing else. `turn` is the wait of its dialogue that its
     place on the wheel is reckoned from, `lack` what there was too little of to connect,
     `since` when, and `waited` for how long.
     """
@@ -39,6 +39,7 @@ class Probe:
         "over",
         "patient",
         "phase",
+        "plain",
         "pool",
         "proxy",
         "scoped",
@@ -66,6 +67,7 @@ class Probe:
         self.at_once: Verdict | None = None if pool.datagrams else check.on_connect
         self.proxy: ProxyProtocol | None = None if pool.datagrams else check.proxy_protocol
         self.dry = self.at_once if self.settings is None and self.proxy is None else None
+        self.plain: Verdict | None = None
         self.keep_evidence = False
         self.scoped = "%" in target.address
         self.suspicious = False

@@ -44,7 +44,10 @@ class Teller:
         for done, result in waiting:
             if self._closed:
                 return
-            self.tell(done, result)
+            try:
+                done(result)
+            except Exception as error:  # noqa: BLE001  the other probes of this wake must still be served
+                self.report(f"the receiver of a probe's result raised {_place(error)}")
 
     def tell(self, done: Done, result: ProbeResult) -> None:
         """Hand over a result now."""
