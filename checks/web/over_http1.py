@@ -14,13 +14,16 @@ def ask_once(asking: Asking) -> Conversation:
     """Send the only request and judge its reply, as early as can be."""
     judge = asking.judge
     reply = WholeReply(judge) if judge.body_wanted else Reply(judge)
-    data = yield asking.step
-    while data:
-        verdict = reply.feed(data)
-        if verdict is not None:
-            return verdict
-        data = yield MORE
-    return reply.end()
+    try:
+        data = yield asking.step
+        while data:
+            verdict = reply.feed(data)
+            if verdict is not None:
+                return verdict
+            data = yield MORE
+        return reply.end()
+    finally:
+        reply.let_go()
 
 
 def ask_in_order(askings: Sequence[Asking], *, persistent: bool) -> Conversation:
@@ -42,10 +45,13 @@ def ask_in_order(askings: Sequence[Asking], *, persistent: bool) -> Conversation
 
 def _exchange(asking: Asking, step: Step, *, last: bool) -> Generator[Step, bytes, WholeReply]:
     reply = WholeReply(asking.judge, head_only=asking.request.method == "HEAD")
-    data = yield step
-    while data:
-        verdict = reply.feed(data)
-        if reply.complete or (verdict is not None and (last or not verdict.passed)):
-            break
-        data = yield MORE
+    try:
+        data = yield step
+        while data:
+            verdict = reply.feed(data)
+            if reply.complete or (verdict is not None and (last or not verdict.passed)):
+                break
+            data = yield MORE
+    finally:
+        reply.let_go()
     return reply

@@ -78,6 +78,10 @@ class Reply:
     def _upgraded(self) -> None:
         """Go on after a 101: it is judged at the end of its headers."""
 
+    def let_go(self) -> None:
+        """Part from the parser, which knows its reply: neither would be freed before the collector comes."""
+        del self._parser
+
     def end(self) -> Verdict:
         """Judge a reply after which the server closed the connection."""
         if not self.head_done:
