@@ -9,7 +9,7 @@ from checks import Carrier, CarrierName, Check, Done, Evidence, ProbeResult, Tar
 from checks.engine.conversations import Conversations
 from checks.engine.echo import Echo
 from checks.engine.files import Files
-from checks.engine.half_open import HalfOpen
+from checks.engine.half_open import Flight, HalfOpen
 from checks.engine.processes import Processes
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
@@ -119,6 +119,9 @@ class Engine:
             if self._carriers.get(check.carrier) is self._conversations:
                 probe = self._conversations.plan(check, target, done, keep_evidence=keep_evidence)
                 return partial(self._conversations.begin, probe)
+            carrier = self.carrier(check.carrier) if check.carrier == "half-open" else None
+            if isinstance(carrier, HalfOpen):
+                return partial(self._begin, carrier, carrier.plan(check, target, done, keep_evidence=keep_evidence))
         except Exception:  # noqa: BLE001, S110  a start will meet the same, and tell
             pass
 
@@ -138,12 +141,26 @@ class Engine:
         try:
             carrier = self._carriers.get(check.carrier) or self.carrier(check.carrier)
             carrier.start(check, target, deadline, done, keep_evidence=keep_evidence)
-        except UnusableError as error:
-            self.teller.later(done, ProbeResult(False, f"not sent: {error}", 0.0, sent=False))
-        except OSError as error:
-            self.teller.later(done, self._not_begun(check, target, error))
         except Exception as error:  # noqa: BLE001  a check is third-party code
-            self.teller.later(done, ProbeResult(False, self.teller.fault(check.type, target, error), 0.0))
+            self._refused(check, target, done, error)
+
+    def _begin(self, carrier: HalfOpen, flight: Flight, deadline: float, now: float) -> None:
+        if self._closed or not flight.over:
+            raise RuntimeError("the engine is closed" if self._closed else "this probe is under way already")
+        try:
+            carrier.begin(flight, deadline, now)
+        except Exception as error:  # noqa: BLE001  a check is third-party code
+            self._refused(flight.check, flight.target, flight.done, error)
+
+    def _refused(self, check: Check, target: Target, done: Done, error: Exception) -> None:
+        """Tell of a probe that a carrier would not start."""
+        if isinstance(error, UnusableError):
+            result = ProbeResult(False, f"not sent: {error}", 0.0, sent=False)
+        elif isinstance(error, OSError):
+            result = self._not_begun(check, target, error)
+        else:
+            result = ProbeResult(False, self.teller.fault(check.type, target, error), 0.0)
+        self.teller.later(done, result)
 
     def close(self) -> None:
         """Drop every probe without calling its `done`, and leave the loop."""

@@ -49,7 +49,10 @@ class HalfOpenCheck(Protocol):
 
 
 class Flight:
-    """One probe under way. `tries` counts the SYNs that were due, `sent` those that left."""
+    """One probe, and its run that is under way. `tries` counts the SYNs that were due, `sent` those that left.
+
+    It is `over` between runs; there is no `lane` before the first, and `former` is the one to use again if that may be.
+    """
 
     __slots__ = (
         "bucket",
@@ -57,8 +60,11 @@ class Flight:
         "deadline",
         "done",
         "error",
+        "former",
         "keep_evidence",
+        "key",
         "lane",
+        "over",
         "own_port",
         "packet",
         "peer",
@@ -69,8 +75,11 @@ class Flight:
         "tries",
     )
 
-    def __init__(self, lane: "Lane[Flight]", check: Check, target: Target, done: Done) -> None:
-        self.lane = lane
+    def __init__(self, check: Check, target: Target, done: Done, *, keep_evidence: bool) -> None:
+        self.lane: Lane[Flight]
+        self.former: Lane[Flight] | None = None
+        self.key: Key = (target.way, 6 if ":" in target.address else 4)
+        self.over = True
         self.check = check
         self.target = target
         self.done = done
@@ -81,7 +90,7 @@ class Flight:
         self.peer: Peer = b""
         self.packet = b""
         self.error: OSError | None = None
-        self.keep_evidence = False
+        self.keep_evidence = keep_evidence
 
 
 class HalfOpen:
@@ -105,18 +114,29 @@ class HalfOpen:
         """How many probes have started and not yet called their `done`; a whole connection is not counted here."""
         return self._in_flight
 
+    def plan(self, check: Check, target: Target, done: Done, *, keep_evidence: bool = False) -> Flight:
+        """Return a probe that can be begun again and again, once at a time."""
+        return Flight(check, target, done, keep_evidence=keep_evidence)
+
     def start(self, check: Check, target: Target, deadline: float, done: Done, *, keep_evidence: bool = False) -> None:
         """Start one probe, as `checks.Carrier` says; SYNs leave together, at the loop's next turn."""
-        now = self._loop.time()
-        lane = self._lane(cast("HalfOpenCheck", check), target, now)
+        self.begin(self.plan(check, target, done, keep_evidence=keep_evidence), deadline, self._loop.time())
+
+    def begin(self, flight: Flight, deadline: float, now: float) -> None:
+        """Begin a planned probe; `now` is the loop's time. May raise what `start` may."""
+        lane = self._lane(flight, now)
         if lane is None:
-            self._connecting.start(check, target, deadline, done, keep_evidence=keep_evidence)
+            self._connecting.start(
+                flight.check, flight.target, deadline, flight.done, keep_evidence=flight.keep_evidence
+            )
             return
         if self._in_flight >= MOST_IN_FLIGHT:
             raise UnusableError(f"{MOST_IN_FLIGHT} half-open probes are under way, which is the most at once")
-        flight = Flight(lane, check, target, done)
+        flight.over = False
+        flight.lane = lane
         flight.started, flight.deadline = now, deadline
-        flight.keep_evidence = keep_evidence
+        flight.tries = flight.sent = 0
+        flight.error = None
         flight.own_port = lane.next_port()
         flight.sequence = sequence = self._number(lane)
         lane.flights[sequence] = flight
@@ -138,8 +158,15 @@ class HalfOpen:
         self._lanes.close()
         self._in_flight = 0
 
-    def _lane(self, check: HalfOpenCheck, target: Target, now: float) -> Lane[Flight] | None:
-        key = (target.way, 6 if ":" in target.address else 4)
+    def _lane(self, flight: Flight, now: float) -> Lane[Flight] | None:
+        lane = flight.former
+        if lane is not None and not lane.retired and lane.expires > now:
+            lane.used = now
+            return lane
+        lane = flight.former = self._find_lane(flight.key, cast("HalfOpenCheck", flight.check), now)
+        return lane
+
+    def _find_lane(self, key: Key, check: HalfOpenCheck, now: float) -> Lane[Flight] | None:
         lane = self._lanes.get(key, now)
         if lane is not None:
             return lane
@@ -292,6 +319,7 @@ class HalfOpen:
 
     def _finish(self, flight: Flight, verdict: Verdict, received: bytes = b"", *, sent: bool = True) -> None:
         lane = flight.lane
+        flight.over = True
         del lane.flights[flight.sequence]
         self._in_flight -= 1
         if flight.bucket is not None:
