@@ -29,6 +29,7 @@ class Reply:
         self.head_done = False
         self._judge = judge
         self._parser = httptools.HttpResponseParser(self)
+        _allow_what_the_rules_allow(self._parser)
         self._wire = 0
         self._first = b""
         self._phrase = b""
@@ -129,6 +130,17 @@ class Reply:
 
     def _judge_head(self, verdict: Verdict) -> None:
         self.verdict = verdict
+
+
+def _allow_what_the_rules_allow(parser: httptools.HttpResponseParser) -> None:
+    """Let pass what llhttp calls dangerous, because proxies disagree on it, and what RFC 9112 lets a client read.
+
+    Sections 2.2 (line ends without CR, as scripts under inetd write them), 5.2 (folded headers), 7.1.1 (spaces behind
+    a chunk's size). Nobody smuggles anything past a health check.
+    """
+    parser.set_dangerous_leniencies(
+        lenient_optional_cr_before_lf=True, lenient_headers=True, lenient_spaces_after_chunk_size=True
+    )
 
 
 def not_http(data: bytes) -> str:

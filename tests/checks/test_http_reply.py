@@ -318,3 +318,19 @@ def test_a_coding_with_a_name_of_the_servers_making_leaves_the_reason_short_and_
 ) -> None:
     verdict = play(Http(expect="ok"), [OK + b"Content-Encoding: " + coding + b"\r\n\r\nok"])
     assert verdict.reason == f"the body cannot be judged: its coding '{shown}' is not known here"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.0 200 OK\nContent-Type: text/plain\n\nall is well",
+        b"HTTP/1.1 200 OK\nContent-Length: 11\n\nall is well",
+        b"HTTP/1.1 200 OK\r\nX-Folded: one\r\n two\r\nContent-Length: 11\r\n\r\nall is well",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nb  \r\nall is well\r\n0\r\n\r\n",
+    ],
+    ids=["lines-without-CR", "lines-without-CR-and-a-length", "folded-header", "spaces-behind-a-size"],
+)
+def test_what_a_client_may_read_is_no_failure_however_unusual(play: Play, reply: bytes) -> None:
+    for check in (Http(), LOOKING):
+        assert play(check, [reply]) == Verdict(True, "200 OK")
+        assert play(check, [bytes((byte,)) for byte in reply]) == Verdict(True, "200 OK")
