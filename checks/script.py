@@ -28,7 +28,7 @@ class Script(Check):
     {virtual_address}, {virtual_port}, {protocol} and {fwmark} stand for the probe's target. The same are in the
     environment as HEALTHLB_ADDRESS and so on, with PATH and LANG, and nothing else. Arguments are shown in evidence and
     by ps(1): a secret belongs in a file. ldirectord's and HAProxy's scripts take {virtual_address}, {virtual_port},
-    {address} and {port}, with `exit_codes: plain`.
+    {address} and {port}. A Nagios plugin wants `exit_codes: nagios`: unless that is said, its warning is a failure.
 
     A director that is root runs it as the user healthlb_script, or else nobody, and only where nobody but root and that
     user could change the file or a folder above it. A director that is not root runs it as its own user, without its
@@ -51,11 +51,11 @@ class Script(Check):
         ldirectord="checkcommand",
         haproxy="external-check command",
     )
-    exit_codes: Literal["nagios", "keepalived", "plain"] = option(
-        Choice(("nagios", "keepalived", "plain")),
-        "nagios: 0 passes, 1 passes with a warning, others fail; plain: 0 passes, others fail; keepalived: 0 passes "
+    exit_codes: Literal["plain", "nagios", "keepalived"] = option(
+        Choice(("plain", "nagios", "keepalived")),
+        "plain: 0 passes, others fail; nagios: 0 passes, 1 passes with a warning, others fail; keepalived: 0 passes "
         "and leaves the weight, 1 fails, 2 to 255 pass and set the weight to two less.",
-        "nagios",
+        "plain",
         keepalived="misc_dynamic",
     )
     user: str | None = option(

@@ -234,14 +234,14 @@ def test_verdict_warning_weight_and_evidence_come_from_the_script(run: Run, writ
     script = write('echo "$1 of $HEALTHLB_REAL_SERVER | x=1"; echo careful >&2; exit $2')
 
     async def scenario(bench: Any) -> None:
-        warned = await bench.probe(Script((script, "{port}", "1")), TARGET)
+        warned = await bench.probe(Script((script, "{port}", "1"), exit_codes="nagios"), TARGET)
         assert (warned.passed, warned.warning) == (True, "8080 of web1")
         assert warned.evidence.sent == f"{script} 8080 1".encode()
         assert warned.evidence.received == b"8080 of web1 | x=1\ncareful\n"
         assert warned.evidence.peer == "192.0.2.1:8080"
         weighed = await bench.probe(Script((script, "x", "12"), exit_codes="keepalived"), TARGET)
         assert weighed.feedback.weight == 10
-        failed = await bench.probe(Script((script, "x", "2")), TARGET)
+        failed = await bench.probe(Script((script, "x", "2"), exit_codes="nagios"), TARGET)
         assert (failed.passed, failed.sent, failed.reason) == (False, True, "exit status 2: x of web1")
 
     run(scenario)

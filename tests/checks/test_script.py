@@ -56,6 +56,10 @@ def test_keepalived_s_dynamic_weight_is_the_status_less_two(status: int) -> None
     assert verdict.feedback == (Feedback(status - 2) if status >= 2 else None)
 
 
+def test_a_script_of_which_nothing_is_said_fails_with_one_as_scripts_do_that_crash() -> None:
+    assert Script(("true",)).ended(Ended(1)) == Verdict(False, "exit status 1")
+
+
 @given(st.integers(0, 255))
 def test_a_plain_script_passes_with_zero_alone(status: int) -> None:
     assert ended(status, exit_codes="plain") == Verdict(status == 0, f"exit status {status}")
