@@ -27,6 +27,7 @@ SMALLEST_EDNS = 512
 MOST_RECORDS = 256
 """The most records that are taken apart: crafted ones cost a fifth of a millisecond each."""
 MOST_SHOWN = 3
+NO_EDNS = ("FORMERR", "NOTIMP")
 NOT_ASKED_FOR = frozenset({"AXFR", "IXFR", "MAILA", "MAILB", "NONE", "OPT", "TKEY", "TSIG"})
 
 RECORD_TYPE = Matching(r"[A-Za-z][A-Za-z0-9-]*", "a record type such as AAAA or TYPE65280")
@@ -67,7 +68,9 @@ class Dns(Check):
     )
     exact: bool = option(Boolean(), "Whether there may be no other answers of the type asked for.", False)
     minimum_answers: int | None = option(
-        Integer(0, 1000), "How many answers there must be; default: 1 where the response code is NOERROR.", None
+        Integer(0, 1000),
+        "How many answers there must be, 0 as keepalived has it; default: 1 where the response code is NOERROR.",
+        None,
     )
     authoritative: bool = option(Boolean(), "Whether the answer must be authoritative (the AA bit).", False)
     recursion: bool = option(Boolean(), "Whether to ask for recursion (the RD bit).", True)
@@ -187,8 +190,8 @@ def _expected(check: Dns) -> "tuple[Rdata, ...]":
     return tuple(_rdata(check.query_type, text) for text in check.answers)
 
 
-def _parsed(data: bytes) -> "Message":
-    """Take a message apart. Raise PeerError."""
+def _parsed(data: bytes, *, question_only: bool = False) -> "Message":
+    """Take a message apart, or no more than its header and question. Raise PeerError."""
     import dns.exception  # noqa: PLC0415  see above
     import dns.message  # noqa: PLC0415
 
@@ -196,7 +199,7 @@ def _parsed(data: bytes) -> "Message":
     if records > MOST_RECORDS:
         raise PeerError(f"the answer announces {records} records; at most {MOST_RECORDS} are read")
     try:
-        return dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
+        return dns.message.from_wire(data, question_only=question_only, ignore_trailing=True, raise_on_truncation=False)
     except (dns.exception.DNSException, ValueError, IndexError, AssertionError, UnicodeError) as error:
         words = shown(str(error).rstrip("."))
         raise PeerError(f"malformed DNS answer: {words}" if words else "malformed DNS answer") from error
@@ -210,11 +213,10 @@ def _over_udp(check: Dns) -> Conversation:
         data = yield from asking.datagram()
         if len(data) < HEADER or data[:2] != number or not data[2] & IS_ANSWER:
             continue
-        if data[2] & TRUNCATED:
-            raise PeerError("the answer is longer than UDP takes and was truncated; use transport: tcp")
-        answer = _parsed(data)
+        truncated = bool(data[2] & TRUNCATED)
+        answer = _parsed(data, question_only=truncated)  # the rest may break off anywhere
         if _answers(query, answer):
-            return _judge(check, answer)
+            return _judge(check, answer, truncated=truncated)
 
 
 def _over_tcp(check: Dns) -> Conversation:
@@ -245,15 +247,17 @@ def _answers(query: "Message", answer: "Message") -> bool:
     return bool(query.is_response(answer))
 
 
-def _judge(check: Dns, answer: "Message") -> Verdict:
+def _judge(check: Dns, answer: "Message", *, truncated: bool = False) -> Verdict:
     import dns.flags  # noqa: PLC0415  see above
     import dns.rcode  # noqa: PLC0415
 
     rcode = dns.rcode.to_text(answer.rcode())
     if rcode not in (each.upper() for each in check.rcode):
-        return Verdict(False, f"{rcode}, expected {' or '.join(check.rcode)}")
+        return Verdict(False, f"{rcode}, expected {' or '.join(check.rcode)}{_hint(check, rcode)}")
     if check.authoritative and not answer.flags & dns.flags.AA:
         return Verdict(False, f"{rcode}, but the answer is not authoritative")
+    if truncated:
+        return _judge_truncated(check, rcode)
     found = _found(check, answer)
     wanted = (1 if rcode == "NOERROR" else 0) if check.minimum_answers is None else check.minimum_answers
     if len(found) < wanted:
@@ -266,6 +270,18 @@ def _judge(check: Dns, answer: "Message") -> Verdict:
     if check.exact and others:
         return Verdict(False, f"{rcode}, but there are other answers: {_list(others)}")
     return Verdict(True, f"{rcode}, {_count(len(found))}")
+
+
+def _hint(check: Dns, rcode: str) -> str:
+    """Return what may be at fault: who knows no EDNS at all says FORMERR or NOTIMP to it (RFC 6891 section 7)."""
+    return " (to a server without EDNS, say edns: {size: 0})" if rcode in NO_EDNS and check.edns.size else ""
+
+
+def _judge_truncated(check: Dns, rcode: str) -> Verdict:
+    """Judge an answer that did not fit: the server works; only what must be in the answer cannot be seen."""
+    if check.answers or check.minimum_answers:
+        return Verdict(False, "the answer is longer than UDP takes and was truncated; use transport: tcp")
+    return Verdict(True, f"{rcode}, an answer longer than UDP takes")
 
 
 def _found(check: Dns, answer: "Message") -> "list[Rdata]":

@@ -174,9 +174,30 @@ def test_questions_are_not_to_be_guessed() -> None:
     assert len(numbers) > 10
 
 
-def test_a_truncated_answer_over_udp_says_what_to_do() -> None:
-    verdict = over_datagrams(WWW, lambda step: [answer(step.send, flags=dns.flags.TC)])[0]
+@pytest.mark.parametrize("wanted", [{"answers": ("192.0.2.1",)}, {"minimum_answers": 1}])
+def test_a_truncated_answer_of_which_something_is_wanted_says_what_to_do(wanted: dict[str, Any]) -> None:
+    check = dataclasses.replace(WWW, **wanted)
+    verdict = over_datagrams(check, lambda step: [answer(step.send, flags=dns.flags.TC)])[0]
     assert verdict == Verdict(False, "the answer is longer than UDP takes and was truncated; use transport: tcp")
+
+
+def test_a_server_that_truncates_is_well_where_any_answer_will_do() -> None:
+    def cut(step: Step) -> list[bytes]:
+        return [answer(step.send, "www.example. A 192.0.2.1", flags=dns.flags.TC)[:-2]]
+
+    assert over_datagrams(WWW, cut)[0] == Verdict(True, "NOERROR, an answer longer than UDP takes")
+    refused = over_datagrams(WWW, lambda step: [answer(step.send, rcode="SERVFAIL", flags=dns.flags.TC)])[0]
+    assert refused == Verdict(False, "SERVFAIL, expected NOERROR")
+    authoritative = dataclasses.replace(WWW, authoritative=True)
+    assert over_datagrams(authoritative, cut)[0] == Verdict(False, "NOERROR, but the answer is not authoritative")
+
+
+def test_a_server_that_knows_no_edns_is_told_from_a_sick_one() -> None:
+    assert asked(WWW, rcode="FORMERR") == Verdict(
+        False, "FORMERR, expected NOERROR (to a server without EDNS, say edns: {size: 0})"
+    )
+    plain = dataclasses.replace(WWW, edns=Edns(0))
+    assert asked(plain, rcode="FORMERR") == Verdict(False, "FORMERR, expected NOERROR")
 
 
 def test_a_refusal_without_the_question_is_an_answer() -> None:
