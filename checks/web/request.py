@@ -7,7 +7,10 @@ from checks import Target, UnusableError
 from checks.web.options import Request
 from checks.wire.secrets import secret
 
-SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
+SECRET_HEADER = re.compile(
+    r"auth(?!ority)|cookie|token|secret|passw|credential|session|signature|(?:api|access|private)[-_]?key",
+    re.IGNORECASE,
+)
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 TOKEN = re.compile(rb"[!-~]+")
 

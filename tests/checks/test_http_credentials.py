@@ -60,6 +60,14 @@ def test_a_token_that_cannot_stand_in_a_header_is_not_sent(file: Path, content: 
         check.converse(TARGET)
 
 
+@pytest.mark.parametrize("name", ["X-Auth-Key", "X-Vault-Token", "Cookie", "X_API_KEY", "X-Access-Key", "X-Passwd"])
+def test_evidence_hides_what_headers_with_such_names_hold(name: str) -> None:
+    step = next(Http(headers=((name, "open sesame"),)).converse(TARGET))
+    assert b"open sesame" in step.send
+    assert b"open sesame" not in (step.shown or step.send)
+    assert f"{name}: ***\r\n".encode() in (step.shown or b"")
+
+
 def test_a_file_that_is_not_there_is_told_when_the_check_is_prepared(tmp_path: Path) -> None:
     check = Http(username="probe", password_file=str(tmp_path / "none"))
     assert check.prepare() == f"password_file {tmp_path}/none: no such file or directory"
