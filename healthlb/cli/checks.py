@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.type is None:
         width = max(map(len, known))
         for each in known.values():
-            say(f"{each.type:{width}}  {each.doc.split('. ')[0].rstrip('.')}")
+            say(f"{each.type:{width}}  {each.summary}")
         return 0
     if arguments.type not in known:
         near = difflib.get_close_matches(arguments.type, known, 1, 0.6)

@@ -50,6 +50,11 @@ class CheckReference:
     known_as: dict[str, str]
     options: tuple[OptionReference, ...]
 
+    @property
+    def summary(self) -> str:
+        """Return the first sentence of `doc`, without its full stop."""
+        return self.doc.split("\n", maxsplit=1)[0].split(". ", maxsplit=1)[0].rstrip(".")
+
 
 def common_reference() -> CheckReference:
     """Return the options of every check."""
@@ -164,7 +169,7 @@ def markdown(types: CheckTypes | None = None) -> str:
     references = check_references(types)
     tls = CheckReference("", "", {}, tuple(_options(Tls, "")))
     sections = [_HEAD, _table(common_reference()), _TLS, _table(tls), "## The types\n"]
-    sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {_summary(each.doc)}" for each in references) + "\n")
+    sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {each.summary}" for each in references) + "\n")
     sections += _index(references)
     for each in references:
         sections.append(f"## {each.type}\n\n{each.doc}\n")
@@ -187,10 +192,6 @@ def _index(references: Sequence[CheckReference]) -> Iterator[str]:
         if found:
             rows = "\n".join(f"| {name} | [`{type_}`](#{type_}) |" for name, type_ in found)
             yield f"### From {spelled}\n\n| there | here |\n| --- | --- |\n{rows}\n"
-
-
-def _summary(doc: str) -> str:
-    return doc.split(". ", maxsplit=1)[0].rstrip(".")
 
 
 def _table(reference: CheckReference, apart: type | None = None) -> str:

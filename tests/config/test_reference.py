@@ -20,6 +20,12 @@ def test_every_type_and_option_is_told() -> None:
     assert {each.type for each in check_references()} == set(types())
 
 
+def test_the_list_of_types_has_one_line_for_each() -> None:
+    lines = markdown().split("## The types\n\n")[1].split("\n\n")[0].splitlines()
+    assert len(lines) == len(check_references())
+    assert all(line.startswith("- [`") for line in lines)
+
+
 def test_every_option_says_what_it_takes_and_is() -> None:
     for reference in (common_reference(), *check_references()):
         for option in reference.options:
