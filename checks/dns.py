@@ -49,7 +49,7 @@ class Dns(Check):
     """Ask a name server one question and judge the response code and, if wanted, the answers."""
 
     type: ClassVar[str] = "dns"
-    known_as: ClassVar[dict[str, str]] = {"keepalived": "DNS_CHECK", "ldirectord": "dns"}
+    known_as: ClassVar[dict[str, str]] = {"keepalived": "DNS_CHECK", "ldirectord": "service = dns"}
 
     query_name: str = option(
         Text(), "The name to ask for; it needs no dot at its end.", ".", keepalived="name", ldirectord="request"

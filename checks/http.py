@@ -34,7 +34,7 @@ class Http(Request, Check):
     type: ClassVar[str] = "http"
     known_as: ClassVar[dict[str, str]] = {
         "keepalived": "HTTP_GET",
-        "ldirectord": "service = http",
+        "ldirectord": "service = http, service = http_proxy",
         "haproxy": "option httpchk",
     }
     default_port: ClassVar[int] = 80

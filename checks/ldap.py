@@ -57,7 +57,10 @@ class Ldap(Check):
     """Bind, anonymously or with a password, and look for an entry if one is named."""
 
     type: ClassVar[str] = "ldap"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "ldap, ldaps", "haproxy": "option ldap-check"}
+    known_as: ClassVar[dict[str, str]] = {
+        "ldirectord": "service = ldap, service = ldaps",
+        "haproxy": "option ldap-check",
+    }
 
     bind_dn: str | None = option(Text(), "Who to bind as; default: anonymously.", None, ldirectord="login")
     password_file: str | None = option(

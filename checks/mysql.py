@@ -30,7 +30,7 @@ class Mysql(Check):
     """Take the greeting of MySQL or MariaDB; with a user, log in, and ask a query or for the server's role."""
 
     type: ClassVar[str] = "mysql"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "mysql", "haproxy": "option mysql-check"}
+    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = mysql", "haproxy": "option mysql-check"}
 
     username: str | None = option(
         NAME,

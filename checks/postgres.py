@@ -47,7 +47,7 @@ class Postgres(Check):
     """Ask to come in like pg_isready; with a password, log in; then ask a query or for the server's role."""
 
     type: ClassVar[str] = "postgres"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "pgsql", "haproxy": "option pgsql-check"}
+    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = pgsql", "haproxy": "option pgsql-check"}
 
     username: str = option(NAME, "The user to come in as.", "healthlb", ldirectord="login", haproxy="user")
     password_file: str | None = option(

@@ -42,7 +42,7 @@ class Radius(Check):
     """Ask a RADIUS server for its status, or whether a user may come in."""
 
     type: ClassVar[str] = "radius"
-    known_as: ClassVar[dict[str, str]] = {"ldirectord": "radius"}
+    known_as: ClassVar[dict[str, str]] = {"ldirectord": "service = radius"}
 
     secret_file: str = option(FILE, "File with the secret shared with the server.", ldirectord="secret (the secret)")
     kind: str = option(

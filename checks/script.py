@@ -38,8 +38,8 @@ class Script(Check):
 
     type: ClassVar[str] = "script"
     known_as: ClassVar[dict[str, str]] = {
-        "keepalived": "MISC_CHECK",
-        "ldirectord": "external",
+        "keepalived": "MISC_CHECK, BFD_CHECK",
+        "ldirectord": "checktype = external, checktype = external-perl, service = oracle",
         "haproxy": "external-check",
     }
     per_server: ClassVar[bool] = True

@@ -29,7 +29,7 @@ class Tcp(Check):
     type: ClassVar[str] = "tcp"
     known_as: ClassVar[dict[str, str]] = {
         "keepalived": "TCP_CHECK",
-        "ldirectord": "checktype = connect, service = simpletcp",
+        "ldirectord": "checktype = connect, service = simpletcp, service = nntp",
         "haproxy": "option tcp-check",
     }
 

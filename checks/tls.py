@@ -15,7 +15,7 @@ class TlsHandshake(Check):
     """Shake hands in TLS, verify the certificate, and warn before it ends."""
 
     type: ClassVar[str] = "tls"
-    known_as: ClassVar[dict[str, str]] = {"haproxy": "check-ssl"}
+    known_as: ClassVar[dict[str, str]] = {"haproxy": "check-ssl, option ssl-hello-chk"}
 
     tls: Tls = option(Record(Tls), "How TLS is spoken; the certificate is verified by default.", Tls())
     warn_days: int = option(
