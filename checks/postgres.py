@@ -236,6 +236,10 @@ class _Talk:
             head = yield from self.inbox.exactly(5, step, "an answer")
             step = None
             kind, size = head[:1], int.from_bytes(head[1:], "big") - 4
+            if kind == b"E" and size >= TEXT:
+                # "Message Formats" knows no such error, but a postmaster that cannot fork says so in protocol 2.
+                line = head[1:] + (yield from self.inbox.line(None, "an error"))
+                raise PeerError(f"the server cannot begin a session: {shown(hidden(line, self._secret), MOST_SHOWN)}")
             if kind not in KINDS or not 0 <= size < TEXT:
                 raise PeerError("the server does not speak PostgreSQL")
             if size > MOST_BYTES:

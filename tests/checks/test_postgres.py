@@ -59,6 +59,13 @@ def test_the_default_asks_to_come_in_and_no_more() -> None:
     assert step.send[8:] == b"user\0healthlb\0database\0healthlb\0application_name\0healthlb\0\0"
 
 
+def test_a_server_that_cannot_fork_says_so_in_the_words_of_an_older_protocol(play: Play) -> None:
+    said = b"Ecould not fork new process for connection: Cannot allocate memory\n\0"
+    reason = "the server cannot begin a session: could not fork new process for connection: Cannot allocate memory"
+    assert play(Postgres(), [said]) == Verdict(False, reason)
+    assert play(Postgres(), [bytes((byte,)) for byte in said]) == Verdict(False, reason)
+
+
 def test_a_server_that_lets_everybody_in_is_left_politely() -> None:
     verdict, steps = over_stream(Postgres(), in_turn(WELCOME))
     assert verdict == Verdict(True, "accepts connections")
