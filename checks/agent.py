@@ -25,7 +25,8 @@ class Agent(Check):
     it says `up`; `drain` and `maint` take new connections away without a failure, `ready` gives them back; a percentage
     is a share of the configured weight. What an answer does not name stays as it was, and only the agent takes back
     what it said. Text after ` #` goes into the reason. `maxconn:30` is understood and not applied: IPVS has thresholds
-    of its own. Other words are warned of and ignored.
+    of its own. Other words are warned of and ignored. Weights and drains act at once; a failure is one like any other,
+    of which it takes `fall` where HAProxy takes one.
 
     An agent that cannot be reached, or says nothing of this, changes nothing: whether the server is well is another
     check's to find out. Such a probe passes, unless the agent's last word on that was `down`.
