@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from checks import Target, Tls, Verdict
 from checks.engine.dialogue import Dialogue
 from checks.tcp import Tcp
+from checks.wire.exchange import Exchange
+from tests.checks.talking import in_turn, is_told, over_stream
 
 Play = Callable[..., Verdict]
 TARGET = Target("192.0.2.1", 6379)
@@ -155,3 +157,71 @@ def test_options_that_do_not_go_together_are_named(options: dict[str, Any], faul
 def test_an_expression_is_made_ready_before_the_first_probe() -> None:
     assert Tcp(expect_regex=re.compile("a")).prepare() is None
     assert Tcp().prepare() is None
+
+
+TURNS = Tcp(
+    exchanges=(
+        Exchange(expect_regex=re.compile("^220[ -]")),
+        Exchange(send="PING\r\n", expect="PONG"),
+        Exchange(expect_hex="0a"),
+        Exchange(send_hex="0a"),
+    )
+)
+
+
+def answering(check: Tcp, *answers: bytes, greeting: bytes = b"", most: int = 1 << 20) -> tuple[Verdict, list[bytes]]:
+    verdict, steps = over_stream(check, in_turn(*answers), greeting, most)
+    return verdict, [step.send for step in steps if step.send]
+
+
+@pytest.mark.parametrize("most", [1, 1 << 20])
+def test_each_exchange_is_heard_out_before_the_next(most: int) -> None:
+    verdict, sent = answering(TURNS, b"+PONG\r\n", greeting=b"220 hello\r\n", most=most)
+    assert verdict == Verdict(True, "connected, 1 bytes sent, the last of 4 exchanges")
+    assert sent == [b"PING\r\n", b"\n"]
+
+
+def test_nothing_is_said_before_the_greeting_that_is_awaited() -> None:
+    verdict, sent = answering(TURNS, greeting=b"554 no\r\n")
+    reason = "exchange 1 of 4: the connection closed after 8 bytes that do not match /^220[ -]/: '554 no'"
+    assert (verdict, sent) == (Verdict(False, reason), [])
+
+
+def test_what_came_before_an_exchange_speaks_is_no_answer_to_it() -> None:
+    verdict, _ = answering(TURNS, b"-ERR\r\n", greeting=b"220 PONG\r\n")
+    assert not verdict.passed
+    assert verdict.reason.startswith("exchange 2 of 4: the connection closed after 6 bytes that do not contain 'PONG'")
+
+
+def test_an_exchange_that_finds_the_limit_reached_does_not_wait() -> None:
+    check = Tcp(exchanges=(Exchange(expect="a"), Exchange(expect="b")), reply_limit=3)
+    verdict, _ = answering(check, greeting=b"aaaaaa")
+    assert verdict == Verdict(False, "exchange 2 of 2: the first 3 bytes do not contain 'b': 'aaa'")
+
+
+@given(st.binary(max_size=60), st.lists(st.binary(max_size=20), max_size=4), st.integers(1, 9))
+def test_whatever_is_answered_several_exchanges_end_in_a_verdict(
+    greeting: bytes, answers: list[bytes], most: int
+) -> None:
+    verdict, _ = answering(TURNS, *answers, greeting=greeting, most=most)
+    assert is_told(verdict)
+
+
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        (Tcp(exchanges=(Exchange(),)), "[0]: nothing is sent and nothing expected"),
+        (Tcp(send="a", exchanges=(Exchange(send="b"),)), "there is one of its own, too; let it be the first of them"),
+        (Tcp(exchanges=(Exchange(send="b"),) * 51), "at most 50"),
+        (
+            Tcp(exchanges=(Exchange(send="a", send_hex="0a"),)),
+            "[0].send_hex: there is send, too; keep one of them",
+        ),
+        (
+            Tcp(exchanges=(Exchange(expect="long"),), reply_limit=3),
+            "[0].expect: it needs 4 bytes, more than reply_limit 3",
+        ),
+    ],
+)
+def test_exchanges_that_cannot_be_are_named(check: Tcp, sentence: str) -> None:
+    assert list(check.faults()) == [("exchanges", sentence)]

@@ -9,6 +9,8 @@ import pytest
 
 from checks import ProbeResult, Tls
 from checks.redis import Redis
+from checks.tcp import Tcp
+from checks.wire.exchange import Exchange
 from probing import probe
 from real_server import RealServer, free_port
 from tests.interop.files import NAME, certificate, open_folder, written
@@ -102,3 +104,12 @@ def test_a_replica_that_lost_its_master_and_serves_no_stale_data_fails(servers: 
 
 def test_a_sentinel_is_known_as_one(servers: Servers) -> None:
     assert probe(Redis(role="sentinel"), servers.sentinel).reason == "PONG, sentinel"
+
+
+def test_a_tcp_check_may_speak_with_redis_by_hand(servers: Servers) -> None:
+    login = Exchange(send='AUTH "s3 cret"\r\n', expect="+OK")
+    goodbye = Exchange(send="QUIT\r\n", expect="+OK")
+    check = Tcp(exchanges=(login, Exchange(send="INFO replication\r\n", expect="role:master"), goodbye))
+    assert probe(check, servers.master).reason == "'+OK' came, as expected, the last of 3 exchanges"
+    replica = probe(replace(check, reply_limit=300), servers.replica)
+    assert replica.reason.startswith("exchange 2 of 3: the first 300 bytes do not contain 'role:master'")
