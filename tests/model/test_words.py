@@ -2,9 +2,10 @@
 
 import pytest
 
-from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
+from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import QuorumLost
+from healthlb.model.health import Schedule
 from healthlb.model.operations import (
     AddDestination,
     AddService,
@@ -72,3 +73,9 @@ def test_a_configuration_is_summed_up_in_numbers(pools: list[int], summary: str)
 
 def test_events_of_equal_content_are_equal() -> None:
     assert QuorumLost("shop", 0) == QuorumLost("shop", 0)
+
+
+def test_a_probe_is_told_by_its_address_alone_where_no_port_is_probed() -> None:
+    check = Check("echo", "ping", Schedule(1, 1, 1, 1, 1, 1), "the type's own")
+    assert Probe(check, Endpoint("2001:db8::1", 0)).where == "2001:db8::1"
+    assert Probe(check, Endpoint("2001:db8::1", 80)).where == "[2001:db8::1]:80"
