@@ -194,6 +194,11 @@ class Check:
         """Return the verdict if being connected (over TLS, if the check is) is all: `converse` is not called then."""
         return None
 
+    @property
+    def takes(self) -> float:
+        """Return the seconds that a pass takes at least by the check's own options: a timeout must be longer."""
+        return 0.0
+
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""
         return ()

@@ -67,6 +67,11 @@ class Ping(Check):
         """Return who carries this check out."""
         return "echo"
 
+    @property
+    def takes(self) -> float:
+        """Return when the last request goes out."""
+        return self.spacing * (self.count - 1)
+
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""
         if self.max_loss and self.max_loss * self.count < 100:

@@ -62,6 +62,11 @@ class Udp(Check):
         """Return that this conversation is one of datagrams."""
         return "datagram"
 
+    @property
+    def takes(self) -> float:
+        """Return how long silence lasts before it passes."""
+        return 0.0 if _required(self) else self.wait * (self.retries + 1)
+
     def faults(self) -> Iterable[tuple[str, str]]:
         """Yield (option, sentence) for what is wrong between options that are each right."""
         return _faults(self)
@@ -102,9 +107,13 @@ def _faults(check: Udp) -> Iterator[tuple[str, str]]:
         yield name, f"it needs {least} bytes, more than max_reply_length {check.max_reply_length}"
 
 
-def _talk(check: Udp, payload: bytes) -> Conversation:
+def _required(check: Udp) -> bool:
     expecting = any(each is not None for each in (check.expect, check.expect_hex, check.expect_regex))
-    required = check.reply == "required" or (check.reply is None and expecting)
+    return check.reply == "required" or (check.reply is None and expecting)
+
+
+def _talk(check: Udp, payload: bytes) -> Conversation:
+    required = _required(check)
     for left in range(check.retries, -1, -1):
         # A reply that is required may take all the time that the probe has left.
         data = yield Step(payload, patience=None if required and not left else check.wait)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from checks import DIRECT, CarrierName, Way
 from checks import Check as Conversation
-from checks.options import name_of
+from checks.options import name_of, show_seconds
 from checks.plugins import PluginError
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
@@ -170,6 +170,9 @@ def _common_faults(common: CommonCheck, conversation: Conversation) -> Iterator[
             yield key, f"a check of type {common.type} sends no packets of its own; leave it out"
     if common.source is not None and common.address is not None and not same_family(common.source, common.address):
         yield "source", f"{common.source} cannot reach {common.address}, which is of the other address family"
+    if conversation.takes >= common.timeout:
+        takes, timeout = show_seconds(conversation.takes), show_seconds(common.timeout)
+        yield "timeout", f"{timeout} is too short: by its other options, the check cannot pass before {takes}"
 
 
 def same_family(one: str, other: str) -> bool:

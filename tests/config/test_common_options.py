@@ -177,3 +177,22 @@ def test_a_check_that_sends_no_packets_takes_no_way_for_them(load: Any) -> None:
     assert (
         probes(load("virtual_servers:\n" + shop("{type: program, namespace: blue}")))[0].check.way.namespace == "blue"
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "takes"),
+    [
+        ("{type: udp, retries: 1}", "1s"),
+        ("{type: udp, wait: 300ms, retries: 1, timeout: 500ms}", "600ms"),
+        ("{type: ping, count: 11}", "1s"),
+    ],
+)
+def test_a_timeout_in_which_the_check_cannot_pass_is_refused(file: Any, check: str, takes: str) -> None:
+    (fault,) = file.faults(f"virtual_servers:\n{shop(check)}")
+    assert ".timeout: " in fault
+    assert fault.endswith(f" is too short: by its other options, the check cannot pass before {takes}")
+
+
+@pytest.mark.parametrize("check", ["{type: udp, retries: 9, expect: pong}", "{type: ping, count: 10}"])
+def test_a_timeout_in_which_the_check_can_pass_is_taken(load: Any, check: str) -> None:
+    assert load(f"virtual_servers:\n{shop(check)}")
