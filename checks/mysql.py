@@ -40,7 +40,10 @@ class Mysql(Check):
         haproxy="user",
     )
     password_file: str | None = option(
-        FILE, "File with the user's password; default: an empty one.", None, ldirectord="passwd (the password itself)"
+        FILE,
+        "File with the user's password, with which caching_sha2_password wants starttls, too; default: an empty one.",
+        None,
+        ldirectord="passwd (the password itself)",
     )
     database: str | None = option(NAME, "The database to use after the login.", None, ldirectord="database")
     query: str | None = option(SQL, "SQL that must return a row.", None, ldirectord="request")
