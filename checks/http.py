@@ -1,7 +1,8 @@
 """`http` and `https`: one request or several, and what the replies must be (RFC 9110, RFC 9112, RFC 9113).
 
 A check is decided as soon as it can be: at the end of the headers when the status is wrong or no body is looked at,
-else at the end of the body or after `body_limit` bytes of it, decoded. What follows is not looked at.
+else at the end of the body or after `body_limit` bytes of it, decoded, or when all that is looked for is a text that
+has come and only a close would end the body. What follows is not looked at.
 """
 
 import ipaddress

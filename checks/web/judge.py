@@ -16,9 +16,12 @@ VERDICTS_KEPT = 64
 
 
 class Judge:
-    """Judges replies to one request. `body_wanted` is how many bytes of body it needs, decoded; 0 for none."""
+    """Judges replies to one request. `body_wanted` is how many bytes of body it needs, decoded; 0 for none.
 
-    __slots__ = ("_by_status", "_expect", "_reject", "_request", "body_wanted")
+    `text_alone` is what must be in the body, if nothing else is looked for there.
+    """
+
+    __slots__ = ("_by_status", "_expect", "_reject", "_request", "body_wanted", "text_alone")
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -30,6 +33,8 @@ class Judge:
             # Whether there is more than the limit matters only to what needs the whole body.
             whole = request.digest is not None or request.json != ()
             self.body_wanted = request.body_limit + whole
+        others = (name for name in OF_THE_BODY if name != "expect")
+        self.text_alone = None if any(getattr(request, name) for name in others) else self._expect
 
     def status(self, status: int, phrase: bytes) -> Verdict:
         """Judge a reply by its status line."""

@@ -243,11 +243,22 @@ class WholeReply(Reply):
         if self.verdict is not None or self._body is None:
             return
         try:
-            if self._body.is_enough_with(data):
+            known = len(self._body.data)
+            if self._body.is_enough_with(data) or self._has_all(known):
                 self._judge_body()
                 self.complete = True
         except PeerError as error:
             self._decide(False, str(error))
+
+    def _has_all(self, known: int) -> bool:
+        """Say whether all that is looked for has come of a body that only the connection's end would end.
+
+        Scripts under inetd close without having read the request, so that a reset takes the place of that end.
+        """
+        wanted, body = self._judge.text_alone, self._body
+        if wanted is None or body is None or self._chunked or self._length is not None or self._codings:
+            return False
+        return body.data.find(wanted, max(0, known - len(wanted) + 1)) >= 0
 
     def on_message_complete(self) -> None:
         """Judge the body, if this was not an interim reply."""

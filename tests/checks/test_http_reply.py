@@ -334,3 +334,29 @@ def test_what_a_client_may_read_is_no_failure_however_unusual(play: Play, reply:
     for check in (Http(), LOOKING):
         assert play(check, [reply]) == Verdict(True, "200 OK")
         assert play(check, [bytes((byte,)) for byte in reply]) == Verdict(True, "200 OK")
+
+
+def test_a_body_that_only_a_close_would_end_is_decided_once_the_text_has_come() -> None:
+    dialogue = Dialogue(LOOKING.converse(TARGET))
+    dialogue.begin()
+    for piece in (b"HTTP/1.0 200 OK\n\nall is", b" we", b"ll"):
+        assert dialogue.verdict is None
+        dialogue.feed(piece)
+    assert dialogue.verdict == Verdict(True, "200 OK")
+
+
+@pytest.mark.parametrize(
+    ("check", "reply"),
+    [
+        (Http(expect="all"), with_length(b"all is well")[:-1]),
+        (Http(expect="all"), until_close(gzip.compress(b"all is well"), b"Content-Encoding: gzip")),
+        (Http(expect="all", reject="sick"), until_close(b"all is well")),
+        (Http(expect="all", expect_regex=re.compile("l$")), until_close(b"all is well")),
+    ],
+    ids=["of-a-known-length", "compressed", "that-must-not-hold-a-text", "that-must-match"],
+)
+def test_a_body_is_heard_out_where_its_end_is_certain_or_matters(check: Http, reply: bytes) -> None:
+    dialogue = Dialogue(check.converse(TARGET))
+    dialogue.begin()
+    dialogue.feed(reply)
+    assert dialogue.verdict is None
