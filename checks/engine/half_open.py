@@ -252,15 +252,15 @@ class HalfOpen:
 
     def _hear_answers(self, lane: Lane[Flight]) -> int:
         count, answers = lane.receive()
-        for answer, peer, packet in answers:
-            flight = lane.flights.get(answer.sequence)
+        for (port, own_port, sequence, is_open), peer, packet in answers:
+            flight = lane.flights.get(sequence)
             if (
                 flight is not None
                 and flight.peer == peer
-                and flight.own_port == answer.own_port
-                and flight.target.port == answer.port
+                and flight.own_port == own_port
+                and flight.target.port == port
             ):
-                if answer.open:
+                if is_open:
                     self._finish(flight, SYN_ACK, packet)
                 else:
                     self._fail(flight, "connection refused", packet)

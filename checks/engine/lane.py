@@ -22,7 +22,7 @@ from checks import Way
 from checks.engine.raw import Instruction, Trouble, attach_filter, hear_errors, make_room, read_troubles
 from checks.engine.shared_sockets import SharedSocket
 from checks.engine.ways import interface_index, open_socket
-from checks.wire.segment import TCP, Answer, Syn4, Syn6, header_length, read_answer, read_quoted_syn
+from checks.wire.segment import TCP, Syn4, Syn6, header_length, read_answer, read_quoted_syn, read_syn_ack
 
 RAW = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 DATAGRAM = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
@@ -37,7 +37,8 @@ PACKETS_PER_WAKE = 512
 
 Peer = bytes | str
 """Who answers: an IPv4 address, packed, or an IPv6 address in the kernel's spelling."""
-Heard = tuple[Answer, Peer, bytes]
+Heard = tuple[tuple[int, int, int, bool], Peer, bytes]
+"""The fields of an `Answer`, who sent it, and the packet."""
 Flight = TypeVar("Flight")
 
 
@@ -154,6 +155,9 @@ class Lane(SharedSocket, Generic[Flight]):
 
     def _receive4(self) -> Heard | None:
         packet = self.socket.recv(PACKET_BYTES)
+        usual = read_syn_ack(packet)
+        if usual is not None:
+            return *usual, packet
         start = header_length(packet)
         answer = None if start is None else read_answer(packet, start)
         return None if answer is None else (answer, packet[12:16], packet)

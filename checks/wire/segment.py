@@ -3,7 +3,7 @@
 import struct
 from typing import NamedTuple
 
-from checks.wire.checksum import checksum, remainder
+from checks.wire.checksum import MODULUS, remainder
 
 PORTS_AND_SEQUENCE = struct.Struct("!HHI")
 ANSWER = struct.Struct("!HHIIBB")
@@ -42,7 +42,7 @@ class Syn4:
 
     def patched(self, addresses: bytes, sums: int, own_port: int, port: int, sequence: int) -> bytes:
         """Return the packet."""
-        field = checksum(sums + own_port + port + sequence)
+        field = MODULUS - (sums + own_port + port + sequence) % MODULUS  # `checksum`, for every probe there is
         return self._packet.pack(self._head, addresses, own_port, port, sequence, self._middle, field, self._tail)
 
 
@@ -57,6 +57,10 @@ class Syn6:
     def patched(self, own_port: int, port: int, sequence: int) -> bytes:
         """Return the segment."""
         return PORTS_AND_SEQUENCE.pack(own_port, port, sequence) + self._rest
+
+
+PLAIN_ANSWER = struct.Struct("!12s4s4xHHIIBB")
+"""The same after an IPv4 header without options, with the source address."""
 
 
 class Answer(NamedTuple):
@@ -80,6 +84,16 @@ def read_answer(packet: bytes, start: int) -> Answer | None:
     if not flags & ACK or not flags & (SYN | RST):
         return None
     return Answer(port, own_port, (acknowledged - 1) & 0xFFFFFFFF, not flags & RST)
+
+
+def read_syn_ack(packet: bytes) -> tuple[tuple[int, int, int, bool], bytes] | None:
+    """Read a SYN-ACK after an IPv4 header without options, as nearly all are, and who sent it; else return None."""
+    if len(packet) < IP_HEADER + TCP_HEADER or packet[0] != 0x45:
+        return None
+    _, peer, port, own_port, _, acknowledged, _, flags = PLAIN_ANSWER.unpack_from(packet)
+    if flags & (SYN | ACK | RST) != SYN | ACK:
+        return None
+    return (port, own_port, (acknowledged - 1) & 0xFFFFFFFF, True), peer
 
 
 def header_length(packet: bytes) -> int | None:

@@ -27,6 +27,7 @@ from checks.wire.segment import (
     header_length,
     read_answer,
     read_quoted_syn,
+    read_syn_ack,
 )
 
 HALF = st.integers(0, 0xFFFF)
@@ -114,6 +115,18 @@ def test_any_bytes_can_come_as_a_packet(packet: bytes, start: int) -> None:
             reply = read_reply(version, each)
             assert reply is None or len(reply[2]) >= TOKEN
             read_quoted_request(version, each)
+
+
+@given(st.binary(max_size=60), st.sampled_from([0x45, 0x46]), st.sampled_from([0x02, 0x10, 0x12, 0x14, 0x16, 0x52]))
+def test_the_short_way_to_read_a_syn_ack_reads_what_the_long_one_does(rest: bytes, head: int, flags: int) -> None:
+    packet = bytes([head]) + rest[:32] + bytes([flags]) + rest[32:]
+    usual = read_syn_ack(packet)
+    length = header_length(packet)
+    answer = None if length is None else read_answer(packet, length)
+    if usual is not None:
+        assert usual == (answer, packet[12:16])
+    elif answer is not None:
+        assert length != IP_HEADER or not answer.open
 
 
 @given(st.binary(max_size=64))
