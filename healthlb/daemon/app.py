@@ -49,10 +49,11 @@ MUTE = 30.0
 SWITCH = 0.0001
 """Seconds after which a working thread lets the loop have the interpreter. The loop asks for it after every system call
 of a probe, half a dozen times: at Python's own 5 ms a few probes would hold it as long as a reload takes."""
-COLLECT = (5_000, 10, 10_000)
+COLLECT = (2_000, 5, 10_000)
 """When the collector runs (`gc.set_threshold`): not for what the probes of one tick make, which is freed by reference
-count when they end, as nearly everything is here. A look at 5,000 young objects takes a fraction of a millisecond; one
-at all that a director of 10,000 servers has made since its start holds the loop for 50 ms, and finds next to nothing.
+count when they end, as nearly everything is here, and never at so much that the loop is held long: a look at 10,000
+objects takes a millisecond. One at all that a director of 10,000 servers has made since its start takes 50 ms and finds
+next to nothing.
 """
 """Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
