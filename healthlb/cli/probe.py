@@ -107,8 +107,10 @@ def _print(probe: "Probe", result: "ProbeResult") -> None:
     for name, data in (("sent", evidence.sent), ("received", evidence.received)):
         if data:
             say(f"  {name} (first {len(data)} bytes):")
-            for line in data.decode("latin-1").splitlines():
-                say(f"    {line.encode('unicode_escape').decode('ascii')}")
+            # Only these end a line: str.splitlines() takes bytes of binary protocols for ends, too, and loses them.
+            for line in data.removesuffix(b"\n").split(b"\n"):
+                text = line.removesuffix(b"\r").decode("latin-1")
+                say(f"    {text.encode('unicode_escape').decode('ascii')}")
 
 
 def _said(feedback: "Feedback") -> str:

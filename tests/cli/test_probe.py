@@ -18,7 +18,7 @@ PROBED = (
 def test_a_probe_shows_what_its_check_warned_of_and_what_the_server_said_of_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    saw = Evidence(b"", b"50%\x1b[31m\n", "127.0.0.1:9", "CN=web, ends in 9 days")
+    saw = Evidence(b"GET\r\n\r\nx\x0b\x1c\x85y\r", b"50%\x1b[31m\n", "127.0.0.1:9", "CN=web, ends in 9 days")
     said = Feedback(50, percent=True, admin="ready")
     seen = ProbeResult(True, "the agent says 50%", 0.001, evidence=saw, warning="9 days\x07 left", feedback=said)
 
@@ -35,6 +35,10 @@ def test_a_probe_shows_what_its_check_warned_of_and_what_the_server_said_of_itse
         "  feedback: 50 % of its weight, ready",
         "  peer: 127.0.0.1:9",
         "  certificate: CN=web, ends in 9 days",
+        "  sent (first 13 bytes):",
+        "    GET",
+        "    ",
+        r"    x\x0b\x1c\x85y",
         "  received (first 9 bytes):",
         r"    50%\x1b[31m",
     ]
