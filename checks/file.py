@@ -20,8 +20,9 @@ class File(Check):
 
     The line holds a weight of 0 to 65535 (0 drains), a share of the configured weight such as 75%, or drain, maint,
     ready, up or down; what follows ` #` is shown as the reason. down is a failure, the others are not. What the line
-    does not say is as configured: taking `drain` out of it ends the drain. A line that says none of this, or is empty
-    because somebody is just writing it, changes nothing: the probe counts as not sent.
+    does not say is as configured: taking `drain` out of it ends the drain; only a mere `down` leaves that as it was. A
+    line that says none of this, or is empty because somebody is just writing it, changes nothing: the probe counts as
+    not sent.
 
     The file is watched (inotify(7)): a change is acted on at once, and probes in between do not touch the disk, but
     every half a minute, for file systems that tell of no changes that other machines make. A symbolic link is read at
@@ -81,6 +82,9 @@ class File(Check):
         said = understood(line, weights=True)
         if said.unknown or said.maxconn or said.nothing:
             raise UnusableError(_misfit(line, said.unknown or said.maxconn))
+        if said.down and said.weight is None and said.admin is None:
+            # It takes `fall` results until this counts; a drain that it follows must not end meanwhile.
+            return Verdict(False, f"the file says {said}")
         if said.weight is None:
             feedback = _feedback(said.admin)
         else:

@@ -48,6 +48,12 @@ def test_down_is_a_failure_with_the_description_for_its_reason() -> None:
     assert (verdict.passed, verdict.reason) == (False, "the file says down (disk swap, back at 9)")
 
 
+def test_down_in_place_of_drain_does_not_end_the_drain_until_it_counts() -> None:
+    assert File("/w").judge(b"down\n").feedback is None
+    assert File("/w").judge(b"down 0\n").feedback == Feedback(0, admin="ready")
+    assert File("/w").judge(b"up\n").feedback == AS_CONFIGURED
+
+
 def test_a_missing_file_is_what_the_configuration_says() -> None:
     assert File("/w").judge(None) == Verdict(False, "the file is missing")
     verdict = File("/w", missing="pass").judge(None)
