@@ -1,18 +1,14 @@
 """What a server says of its own weight, through a real table: a share, a drain, and back."""
 
-import contextlib
-import socket
-import threading
 from pathlib import Path
 
+from agent import AGENT_PORT, Agent
 from classic import VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
 from director import Director
-from topology import Machine
 from traffic import Connection
 from waiting import eventually
 
 REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
-AGENT_PORT = 9000
 SHOP = f"""
 director: {{resync: 500ms}}
 virtual_servers:
@@ -26,29 +22,6 @@ virtual_servers:
       - address: {LOCAL}
         check: {{type: tcp, interval: 300ms, timeout: 5s, rise: 1}}
 """
-
-
-class Agent:
-    """Says `word` to whoever connects."""
-
-    def __init__(self, machine: Machine, word: str) -> None:
-        self.word = word
-        with machine.inside():
-            self._listener = socket.create_server(("0.0.0.0", AGENT_PORT))
-        machine.net.at_end(self._end)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, contextlib.suppress(OSError):
-                    connection.sendall(f"{self.word}\n".encode())
-
-    def _end(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
 
 def admin(director: Director) -> str:
