@@ -166,6 +166,7 @@ def _check(check: CheckStatus) -> dict[str, Any]:
         "passed_total": check.passed_total,
         "failed_total": check.failed_total,
         "unsent_total": check.unsent_total,
+        "unsent_reason": check.unsent_reason or None,
         "feedback": _feedback(check.feedback),
         "warning": check.warning or None,
         "last_failure": _seen(check.last_failure),

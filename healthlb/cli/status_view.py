@@ -179,22 +179,28 @@ def _of_server(server: dict[str, Any]) -> str:
 
 
 def _urgency(check: dict[str, Any]) -> int:
-    """Rank a check for showing: one that is down, fails, has no verdict, warns; else the first."""
+    """Rank a check for showing: one that is down, fails, cannot be probed, has no verdict, warns; else the first."""
     if check["health"] == "down":
         return 0
     if check["last"] is not None and not check["last"]["passed"]:
         return 1
-    if check["health"] == "unknown":
+    if check.get("unsent_reason"):
         return 2
-    return 3 if check.get("warning") else 4
+    if check["health"] == "unknown":
+        return 3
+    return 4 if check.get("warning") else 5
 
 
 def _result(check: dict[str, Any]) -> str:
     last = check["last"]
+    if check.get("unsent_reason"):
+        return f"{check['name']} CANNOT BE PROBED: {check['unsent_reason']}"
     if last is None:
         return f"{check['name']} not probed yet"
     if last["passed"]:
-        warning = f", warning: {check['warning']}" if check.get("warning") else ""
+        said = check.get("warning") in (None, last["reason"])
+        warning = ", warning" if check.get("warning") else ""
+        warning += "" if said else f": {check['warning']}"
         return f"{check['name']} {last['reason']} {_latency(last['seconds'])}{warning}"
     return f"{check['name']} {last['reason']}, {check['streak']} in a row"
 

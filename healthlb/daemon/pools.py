@@ -57,7 +57,6 @@ class Pools:
         self._added = added
         self._removed = removed
         self._records: dict[Probe, ProbeRecord] = {}
-        self._unsent: dict[ProbeRecord, str] = {}
         self._reasons: Counter[str] = Counter()
         self._unknown = 0
         self.unsent_total = 0
@@ -259,8 +258,8 @@ class Pools:
             self._sink(RealServerWeightChanged(*what, was, now))
 
     def _sent(self, record: ProbeRecord) -> None:
-        reason = self._unsent.pop(record, None)
-        if reason is not None:
+        reason, record.unsent = record.unsent, ""
+        if reason:
             self._reasons[reason] -= 1
             if not self._reasons[reason]:
                 del self._reasons[reason]
@@ -269,10 +268,10 @@ class Pools:
         record.unsent_total += 1
         record.steady = None
         self.unsent_total += 1
-        if self._unsent.get(record) == result.reason:
+        if record.unsent == result.reason:
             return
         self._sent(record)
-        self._unsent[record] = result.reason
+        record.unsent = result.reason
         self._reasons[result.reason] += 1
         if self._reasons[result.reason] == 1:
             self._sink(ProbesUnsent(record.probe.check.name, record.probe.where, result.reason))

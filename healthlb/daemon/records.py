@@ -22,7 +22,8 @@ class ProbeRecord:
     """One probe with its verdict and counts, and the members that rest on it.
 
     `failure` is the latest failed result, and `success` the latest that passed with evidence, each with the UNIX
-    seconds at which it came; `latest` is the latest that was sent, `latest_at` when it came.
+    seconds at which it came; `latest` is the latest that was sent, `latest_at` when it came. `unsent` says why the one
+    after it could not be sent, and is empty where it was.
 
     `steady` is the interval while another plain pass is no news, and None otherwise; what it does not change is noted
     as it was when `noted_passes` had passed, and the streak follows from the count.
@@ -42,6 +43,7 @@ class ProbeRecord:
     passed_total: int = 0
     failed_total: int = 0
     unsent_total: int = 0
+    unsent: str = ""
     members: list["Member"] = field(default_factory=list)
 
     @property

@@ -4,7 +4,7 @@ import logging
 
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.view import View
-from healthlb.model.snapshot import RealServerStatus
+from healthlb.model.snapshot import CheckStatus, RealServerStatus
 
 LOG = logging.getLogger("healthlb")
 
@@ -32,6 +32,12 @@ async def report(view: View) -> None:
 
 
 def _line(server: RealServerStatus) -> str:
-    reasons = [f"{check.name}: {check.last.reason if check.last else 'not probed yet'}" for check in server.checks]
+    reasons = [f"{check.name}: {_last(check)}" for check in server.checks]
     weight = server.weight.kernel if server.weight.kernel is not None else "absent"
     return f"{server.name} is {server.health.value.upper()}, weight {weight}; {'; '.join(reasons)}"
+
+
+def _last(check: CheckStatus) -> str:
+    if check.unsent_reason:
+        return f"cannot be probed: {check.unsent_reason}"
+    return check.last.reason if check.last is not None else "not probed yet"

@@ -199,6 +199,7 @@ def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
         passed_total=record.passed_total,
         failed_total=record.failed_total,
         unsent_total=record.unsent_total,
+        unsent_reason=record.unsent.removeprefix("not sent: "),
         feedback=record.feedback,
         warning=record.warning,
         last_failure=_seen(record.failure),

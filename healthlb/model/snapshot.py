@@ -28,6 +28,8 @@ class LastProbe:
 class CheckStatus:
     """One check on one real server. `unsent_total` counts probes that the director itself could not send.
 
+    `unsent_reason` says why the latest one could not be, and is empty where it was sent.
+
     `feedback` is what the server said of itself so far, None where it never did. `warning` is what the latest pass
     warned of. `last_failure` stays after a recovery; `last_pass` is kept where the check's `log` is `all`.
     """
@@ -44,6 +46,7 @@ class CheckStatus:
     warning: str = ""
     last_failure: SeenProbe | None = None
     last_pass: SeenProbe | None = None
+    unsent_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ feedbacks = st.none() | st.builds(
 )
 checks = st.builds(
     CheckStatus, texts, texts, st.sampled_from(Health), st.none() | probes, small, counts, counts, counts,
-    feedback=feedbacks, warning=texts, last_failure=seen, last_pass=seen,
+    feedback=feedbacks, warning=texts, last_failure=seen, last_pass=seen, unsent_reason=texts,
 )  # fmt: skip
 keys = st.builds(ServiceKey.at, st.sampled_from(["tcp", "udp", "sctp"]), endpoints) | st.builds(
     ServiceKey.marked, st.integers(1, 2**32 - 1), st.sampled_from(["inet", "inet6"])
@@ -230,6 +230,7 @@ ADDED = {
             "real_servers.checks.passed_total",
             "real_servers.checks.failed_total",
             "real_servers.checks.unsent_total",
+            "real_servers.checks.unsent_reason",
         )
     ),
 }

@@ -82,6 +82,29 @@ def test_a_server_that_weighs_itself_and_warns_shows_how_its_weight_came_to_be_a
     assert "draining: weight 2 -> 50 % (agent) -> drain (agent): cert 200 OK 1.2ms, warning: the certificate" in text
 
 
+def test_a_warning_that_is_the_result_itself_is_told_once(snapshot: Snapshot) -> None:
+    assert "ends in 9 days 1.2ms, warning\n" in last_column(snapshot, reason="ends in 9 days", warning="ends in 9 days")
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_a_check_that_cannot_be_probed_says_so_instead_of_what_it_saw_last(snapshot: Snapshot, probed: bool) -> None:
+    text = last_column(snapshot, unsent="interface eth7: there is no such interface", probed=probed)
+    assert "web CANNOT BE PROBED: interface eth7: there is no such interface" in text
+    assert "200 OK" not in text
+
+
+def last_column(
+    snapshot: Snapshot, reason: str = "200 OK", warning: str = "", unsent: str = "", *, probed: bool = True
+) -> str:
+    fine = snapshot.virtual_servers[0]
+    [server] = fine.real_servers
+    [check, *_] = server.checks
+    assert check.last is not None
+    last = replace(check.last, passed=True, reason=reason) if probed else None
+    server = replace(server, checks=(replace(check, name="web", last=last, warning=warning, unsent_reason=unsent),))
+    return shown(replace(snapshot, virtual_servers=(replace(fine, real_servers=(server,)),)), 200)
+
+
 def test_what_the_director_complains_of_is_above_the_table(snapshot: Snapshot) -> None:
     director = snapshot.director
     troubled = replace(

@@ -170,6 +170,8 @@ def test_what_is_shown_is_what_all_the_results_amount_to(results: list[ProbeResu
             sum(not result.passed for result in sent),
         )
         assert check.unsent_total == results.count(UNSENT)
+        told = [result for result in results if result is not VOID]
+        assert check.unsent_reason == (UNSENT.reason if told and told[-1] is UNSENT else "")
         last = None if check.last is None else (check.last.passed, check.last.reason, check.last.seconds)
         assert last == (None if not sent else (sent[-1].passed, sent[-1].reason, sent[-1].seconds))
         assert sum(rig.controller.pools.durations["http"].distribution().counts) == len(sent)
