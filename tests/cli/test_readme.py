@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from checks import registry
 from healthlb.cli.main import VERBS, main
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -30,6 +31,12 @@ def test_a_mistake_in_its_example_is_told_as_it_shows(
 
 def test_its_table_has_every_command_and_no_other() -> None:
     assert re.findall(r"^\| `healthlb (\w+)", README, re.MULTILINE) == list(VERBS)
+
+
+def test_its_checks_are_those_that_there_are() -> None:
+    (section,) = re.findall(r"^## Checks\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`([a-z0-9-]+)`", section.partition("\n\nA server")[0])
+    assert set(named) - {"drain"} == set(registry.types())
 
 
 def test_the_files_that_it_names_are_there() -> None:
