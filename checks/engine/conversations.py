@@ -19,6 +19,7 @@ from checks.engine.deadlines import Deadlines
 from checks.engine.lines import INTEREST, Lines
 from checks.engine.probe import Probe
 from checks.engine.progress import LATE_SECONDS, TROUBLE, Progress
+from checks.engine.pulse import SHARE, Pulse
 from checks.engine.sockets import first_ephemeral_port, scoped, show, socket_address
 from checks.engine.telling import Teller
 from checks.engine.tls import Contexts
@@ -57,6 +58,7 @@ class Conversations(Progress):
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._lines = Lines(self._epoll)
+        self._pulse = Pulse(loop)
         self._probes: dict[int, Probe] = {}
         self._deadlines: Deadlines[Probe] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
@@ -104,6 +106,7 @@ class Conversations(Progress):
         probe.over = False
         probe.deadline = deadline
         probe.started = probe.touched = now
+        probe.held = self._pulse.held(now)
         probe.phase = Phase.CONNECTING
         self.in_flight += 1
         bucket = probe.bucket = self._deadlines.add(probe, deadline)
@@ -128,6 +131,7 @@ class Conversations(Progress):
             return
         self._closed = True
         self._loop.remove_reader(self._epoll.fileno())
+        self._pulse.close()
         for timer in (self._timer, self._retry, self._sweeper):
             if timer is not None:
                 timer.cancel()
@@ -315,12 +319,17 @@ class Conversations(Progress):
         granted = probe.deadline - probe.started
         if probe.phase is Phase.QUEUED and probe.lack is not None:
             self._give_up(probe, not_sent(probe.lack))
-        elif now - probe.deadline > LATE_SECONDS and now - probe.touched < granted:
+        elif now - probe.touched < granted and self._was_late(probe, now):
             self._void(probe, "void: the director was too busy to look in time")
         elif probe.waited > LATE_SECONDS:
             self._void(probe, "void: the director was short of sockets, and what was left of the time was too short")
         else:
             self._fail(probe, timed_out(granted, probe.doing()))
+
+    def _was_late(self, probe: Probe, now: float) -> bool:
+        """Say whether the loop looks too late at a deadline, or was away for most of the time before it."""
+        held = self._pulse.held(now) - probe.held
+        return max(now - probe.deadline, held - SHARE * (probe.deadline - probe.started)) > LATE_SECONDS
 
     def _wake_by(self, due: float) -> None:
         if self._closed or self._timer_due <= due:

@@ -15,14 +15,13 @@ from checks import Check, Done, Evidence, ProbeResult, Target, UnusableError, Ve
 from checks.engine.alarm import Alarm
 from checks.engine.deadlines import Bucket, Deadlines
 from checks.engine.echo_line import Key, Line, Reply, round_trip, wall_clock
+from checks.engine.pulse import SHARE
 from checks.engine.shared_sockets import SharedSockets
 from checks.engine.telling import Teller
 from checks.engine.words import REACHED_NOBODY, Phase, broken, not_sent
 from checks.options import show_seconds
 from checks.wire.icmp import TOKEN, Template
 
-LATE_SECONDS = 0.05
-"""How much later than a deadline we may look before we doubt ourselves rather than the server."""
 MOST_IN_FLIGHT = 1 << 15
 WAKES = 128
 BUSY = "void: the director was too busy to look in time"
@@ -239,25 +238,36 @@ class Echo:
             if now < probe.deadline:
                 self._send(probe)
             else:
-                self._end(probe, now)
+                self._end(probe)
         earliest = self._deadlines.earliest()
         if earliest is not None and not self._closed:
             self._alarm.by(earliest)
 
-    def _end(self, probe: Pinging, now: float) -> None:
+    def _end(self, probe: Pinging) -> None:
         """End a probe at its deadline."""
-        if probe.left and now - probe.deadline > LATE_SECONDS:
-            self._give_up(probe, BUSY)
-        elif probe.line.lossy_until >= probe.started:
+        if probe.line.lossy_until >= probe.started:
             self._give_up(probe, LOST)
         elif probe.error is not None:
             self._give_up(probe, not_sent(probe.error))
         else:
-            self._judge(probe)
+            self._judge(probe, self._asked_late(probe))
 
-    def _judge(self, probe: Pinging) -> None:
+    def _asked_late(self, probe: Pinging) -> int:
+        """Return how many requests we held back, or sent so late that the server had little time to answer them."""
+        meant = probe.deadline - probe.started - (probe.check.count - 1) * probe.check.spacing
+        late = [sent for sent, _ in probe.awaited.values() if probe.deadline - sent < SHARE * meant]
+        return probe.left + len(late)
+
+    def _judge(self, probe: Pinging, asked_late: int = 0) -> None:
+        granted = probe.deadline - probe.started
         try:
-            verdict = probe.check.judge(probe.round_trips, probe.deadline - probe.started)
+            verdict = probe.check.judge(probe.round_trips, granted)
+            if asked_late and not verdict.passed:
+                # Had the server answered these at once: it is blamed for nothing that would have passed.
+                at_best = probe.check.judge([*probe.round_trips, *[0.0] * asked_late], granted)
+                if at_best.passed:
+                    self._give_up(probe, BUSY)
+                    return
         except Exception as error:  # noqa: BLE001  a check is third-party code
             verdict = Verdict(False, self._teller.fault("ping", probe.target, error))
         self._finish(probe, verdict)

@@ -15,6 +15,7 @@ from checks import Carrier, Check, Done, Evidence, ProbeResult, Target, Unusable
 from checks.engine.alarm import Alarm
 from checks.engine.deadlines import Bucket, Deadlines
 from checks.engine.lane import PACKETS_PER_WAKE, Lane, Peer
+from checks.engine.pulse import SHARE
 from checks.engine.shared_sockets import Key, SharedSockets
 from checks.engine.sockets import show
 from checks.engine.telling import Teller
@@ -51,13 +52,15 @@ class HalfOpenCheck(Protocol):
 class Flight:
     """One probe, and its run that is under way. `tries` counts the SYNs that were due, `sent` those that left.
 
-    It is `over` between runs; there is no `lane` before the first, and `former` is the one to use again if that may be.
+    The first one left at `departed`. The probe is `over` between runs; there is no `lane` before the first, and `former`
+    is the one to use again if that may be.
     """
 
     __slots__ = (
         "bucket",
         "check",
         "deadline",
+        "departed",
         "done",
         "error",
         "former",
@@ -83,7 +86,7 @@ class Flight:
         self.check = check
         self.target = target
         self.done = done
-        self.started = self.deadline = 0.0
+        self.started = self.deadline = self.departed = 0.0
         self.bucket: Bucket[Flight] | None = None
         self.tries = self.sent = 0
         self.own_port = self.sequence = 0
@@ -91,6 +94,11 @@ class Flight:
         self.packet = b""
         self.error: OSError | None = None
         self.keep_evidence = keep_evidence
+
+    def had_little_time(self, now: float) -> bool:
+        """Say whether, at its deadline, a SYN is still to be sent that is long due, or the first one left late."""
+        unasked = self.tries < TRIES and now - self.deadline > LATE_SECONDS
+        return unasked or self.deadline - self.departed < SHARE * (self.deadline - self.started)
 
 
 class HalfOpen:
@@ -206,10 +214,11 @@ class HalfOpen:
 
     def _send_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
+        now = self._loop.time()
         for flight in waiting:
-            self._send(flight, anew=False)
+            self._send(flight, now, anew=False)
 
-    def _send(self, flight: Flight, *, anew: bool) -> None:
+    def _send(self, flight: Flight, now: float, *, anew: bool) -> None:
         """Send a SYN. An error may be an earlier packet's: then it is in the error queue, and the second try shows."""
         lane = flight.lane
         for last in (False, True):
@@ -231,6 +240,8 @@ class HalfOpen:
                 if last:
                     self._failed_to_send(flight, error)
             else:
+                if not flight.sent:
+                    flight.departed = now
                 flight.sent += 1
                 return
 
@@ -288,7 +299,7 @@ class HalfOpen:
                 continue
             if now < flight.deadline:
                 self._plan(flight)
-                self._send(flight, anew=True)
+                self._send(flight, now, anew=True)
                 continue
             if lane not in noted:
                 noted.add(lane)
@@ -302,7 +313,7 @@ class HalfOpen:
         """End a probe at its deadline."""
         if flight.error is not None and not flight.sent:
             self._give_up(flight, not_sent(flight.error))
-        elif flight.tries < TRIES and now - flight.deadline > LATE_SECONDS:
+        elif flight.had_little_time(now):
             self._give_up(flight, BUSY)
         elif flight.lane.lossy_until >= flight.started:
             self._give_up(flight, LOST)

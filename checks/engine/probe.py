@@ -14,8 +14,8 @@ class Probe:
 
     `at_once` is the verdict of a check for which being connected is all, and `dry` is it if not even TLS or a header
     comes before; `plain` if it then is a pass that asks for nothing else. `turn` is the wait of its dialogue that its
-    place on the wheel is reckoned from, `lack` what there was too little of to connect,
-    `since` when, and `waited` for how long.
+    place on the wheel is reckoned from, `lack` what there was too little of to connect, `since` when, and `waited` for
+    how long. `held` is for how long the loop had been held up when it began.
     """
 
     __slots__ = (
@@ -32,6 +32,7 @@ class Probe:
         "dry",
         "error",
         "header",
+        "held",
         "keep_evidence",
         "lack",
         "line",
@@ -73,7 +74,7 @@ class Probe:
         self.suspicious = False
         self.line: Line | None = None
         self.bucket: Bucket[Probe] = Bucket(0.0)
-        self.deadline = self.started = self.touched = self.since = self.waited = 0.0
+        self.deadline = self.started = self.touched = self.since = self.waited = self.held = 0.0
         self.phase = Phase.CONNECTING
         self.serial = 0
         self.over = True

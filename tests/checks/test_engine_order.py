@@ -195,6 +195,19 @@ def test_a_probe_that_a_late_loop_could_not_carry_on_is_void(run: Run) -> None:
     run(scenario)
 
 
+def test_a_probe_for_which_the_loop_was_away_until_shortly_before_its_deadline_is_void(run: Run) -> None:
+    async def scenario(bench: Any) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            result: asyncio.Future[ProbeResult] = loop.create_future()
+            bench.start(Http(), Target(*listener.getsockname()), 8.0, result.set_result)
+            bench.hold_the_loop(7.9)
+            ended = await result
+        assert (ended.sent, ended.reason) == (False, "void: the director was too busy to look in time")
+
+    run(scenario)
+
+
 def test_a_server_that_was_silent_all_along_fails_however_late_the_loop_was(run: Run) -> None:
     async def scenario(bench: Any) -> None:
         loop = asyncio.get_running_loop()

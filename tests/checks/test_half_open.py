@@ -278,6 +278,18 @@ def test_a_director_that_was_held_up_voids_what_it_could_not_ask_again(run: Run)
     run(body)
 
 
+def test_a_syn_that_left_late_in_the_probe_of_a_held_up_director_is_no_word_about_the_server(run: Run) -> None:
+    async def body(bench: Any) -> None:
+        with deaf() as target:
+            ended: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
+            bench.start(CHECK, target, 8.0, ended.set_result)
+            bench.hold_the_loop(7.9)
+            result = await ended
+            assert (result.sent, result.reason) == (False, "void: the director was too busy to look in time")
+
+    run(body)
+
+
 def test_a_director_that_was_held_up_still_hears_the_answer(run: Run) -> None:
     async def body(bench: Any) -> None:
         with listening() as (_, target):

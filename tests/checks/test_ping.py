@@ -217,6 +217,38 @@ def test_a_director_that_was_held_up_voids_what_it_could_not_ask(run: Run) -> No
     run(body)
 
 
+@pytest.mark.parametrize("check", [Ping(), Ping(count=3, spacing=1.0)])
+def test_requests_that_a_held_up_director_sent_late_or_never_are_no_word_about_the_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch, check: Ping
+) -> None:
+    async def body(bench: Any) -> None:
+        await bench.probe(Ping(), HERE)
+        silence(monkeypatch, the_line(bench))
+        ended: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
+        bench.start(check, HERE, 8.0, ended.set_result)
+        bench.hold_the_loop(7.9)
+        result = await ended
+        assert (result.sent, result.reason) == (False, "void: the director was too busy to look in time")
+
+    run(body)
+
+
+def test_a_request_that_left_in_time_and_was_lost_fails_the_server_however_late_the_others_left(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(bench: Any) -> None:
+        await bench.probe(Ping(), HERE)
+        silence(monkeypatch, the_line(bench))
+        ended: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
+        bench.start(Ping(count=3, spacing=1.0), HERE, 8.0, ended.set_result)
+        carrier(bench)._send_waiting()
+        bench.hold_the_loop(7.9)
+        result = await ended
+        assert (result.sent, result.reason) == (True, "no echo back within 8s")
+
+    run(body)
+
+
 def test_a_director_that_was_held_up_still_hears_the_echo_and_its_own_delay_is_not_in_the_round_trip(run: Run) -> None:
     async def body(bench: Any) -> None:
         ended: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
