@@ -87,7 +87,9 @@ class Conversations(Progress):
     def plan(self, check: Check, target: Target, done: Done, *, keep_evidence: bool = False) -> Probe:
         """Return a probe that can be begun again and again, once at a time. Raise OSError for what is no address."""
         family, address = socket_address(target)
-        pool = self._lines.pool(family, target.way, datagrams=check.carrier == "datagram")
+        # A connection to fe80::1%eth0 binds its socket to that interface for good: it is no good to any other target.
+        scoped = "%" in target.address
+        pool = self._lines.pool(family, target.way, datagrams=check.carrier == "datagram", scoped=scoped)
         probe = Probe(check, target, done, pool, address)
         probe.keep_evidence = keep_evidence
         probe.suspicious = target.port >= self._first_ephemeral_port or target.way != DIRECT
@@ -148,7 +150,7 @@ class Conversations(Progress):
     def _dial(self, probe: Probe) -> None:
         """Take a socket and connect it. Raise OSError or UnusableError."""
         idle = probe.pool.idle
-        if idle and not probe.scoped:
+        if idle:
             line = idle.pop()
             line.used = probe.touched
             number = line.connect(probe.address)

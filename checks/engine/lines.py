@@ -39,16 +39,16 @@ class Line:
 
 
 class Pool:
-    """The sockets of one family, kind and way; `idle` ones are the latest used last."""
+    """The sockets of one family, kind and way; `idle` ones are the latest used last. Without `keeps` there are none."""
 
     __slots__ = ("datagrams", "family", "idle", "keeps", "way")
 
-    def __init__(self, family: socket.AddressFamily, way: Way, *, datagrams: bool) -> None:
+    def __init__(self, family: socket.AddressFamily, way: Way, *, datagrams: bool, scoped: bool = False) -> None:
         self.family = family
         self.way = way
         self.datagrams = datagrams
         self.idle: list[Line] = []
-        self.keeps = lasting(way) and not datagrams
+        self.keeps = lasting(way) and not datagrams and not scoped
 
 
 class Lines:
@@ -56,7 +56,7 @@ class Lines:
 
     def __init__(self, epoll: select.epoll) -> None:
         self.epoll = epoll
-        self._pools: dict[tuple[socket.AddressFamily, Way, bool], Pool] = {}
+        self._pools: dict[tuple[socket.AddressFamily, Way, bool, bool], Pool] = {}
         self.open = 0
         self.opened_total = 0
         self.reset_total = 0
@@ -66,10 +66,16 @@ class Lines:
         """Return how many sockets are idle."""
         return sum(len(pool.idle) for pool in self._pools.values())
 
-    def pool(self, family: socket.AddressFamily, way: Way, *, datagrams: bool) -> Pool:
-        """Return the pool that a probe takes its sockets from: look it up once, not for each probe."""
-        key = (family, way, datagrams)
-        return self._pools.get(key) or self._pools.setdefault(key, Pool(family, way, datagrams=datagrams))
+    def pool(self, family: socket.AddressFamily, way: Way, *, datagrams: bool, scoped: bool = False) -> Pool:
+        """Return the pool that a probe takes its sockets from: look it up once, not for each probe.
+
+        `scoped` ones connect to link-local addresses of IPv6, which binds a socket to the interface (ipv6(7)).
+        """
+        key = (family, way, datagrams, scoped)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = Pool(family, way, datagrams=datagrams, scoped=scoped)
+        return pool
 
     def fresh(self, pool: Pool) -> Line:
         """Make a socket; it is not in the epoll yet. Raise OSError or UnusableError."""

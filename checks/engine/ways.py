@@ -47,7 +47,8 @@ def open_socket(family: int, kind: int, way: Way, protocol: int = 0) -> socket.S
 
 def lasting(way: Way) -> bool:
     """Say whether a socket opened for this way is as good later: a device or a namespace may be made anew meanwhile."""
-    return way.namespace is None and way.interface is None and not way.source_port
+    named = way.namespace, way.interface, way.source if way.source is not None and "%" in way.source else None
+    return named == (None, None, None) and not way.source_port
 
 
 def interface_index(sock: socket.SocketType, name: str) -> int:

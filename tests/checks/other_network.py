@@ -9,6 +9,7 @@ from pathlib import Path
 
 from checks import ProbeResult, Target, Way
 from checks.engine import Engine
+from checks.engine.conversations import Conversations
 from checks.tcp import Tcp
 
 INNER = """
@@ -32,8 +33,27 @@ async def reasons(ways: dict[str, Way]) -> dict[str, str]:
     return found
 
 
+async def devices_of_kept_sockets() -> list[str]:
+    """Probe a link-local address and two others; return the interfaces that kept sockets are bound to."""
+    loop = asyncio.get_running_loop()
+    engine = Engine()
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as server:
+        for address in ("::1", "fe80::77%lo", "::1"):
+            ended: asyncio.Future[ProbeResult] = loop.create_future()
+            engine.start(Tcp(), Target(address, server.getsockname()[1]), loop.time() + 20, ended.set_result)
+            assert (await ended).reason == "connected"
+    carrier = engine.carrier("stream")
+    assert isinstance(carrier, Conversations)
+    idle = [line.socket for pool in carrier.lines._pools.values() for line in pool.idle]
+    devices = [sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).decode() for sock in idle]
+    engine.close()
+    return devices
+
+
 def main() -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["ip", "address", "add", "fe80::77/64", "dev", "lo"], check=True)
+    assert asyncio.run(devices_of_kept_sockets()) == [""]
     command = ["unshare", "--net", sys.executable, "-c", INNER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as inner:
         assert inner.stdout is not None

@@ -102,6 +102,7 @@ def test_ways_that_name_what_may_be_made_anew_are_not_lasting() -> None:
     assert lasting(DIRECT)
     assert lasting(Way(source="127.0.0.1", mark=3))
     assert not any(lasting(way) for way in (Way(interface="lo"), Way(namespace="blue"), Way(source_port=53)))
+    assert not lasting(Way(source="fe80::1%eth0"))
 
 
 def test_an_interface_in_an_address_is_looked_up_on_the_socket() -> None:
