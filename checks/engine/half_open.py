@@ -96,8 +96,8 @@ class Flight:
         self.keep_evidence = keep_evidence
 
     def had_little_time(self, now: float) -> bool:
-        """Say whether, at its deadline, a SYN is still to be sent that is long due, or the first one left late."""
-        unasked = self.tries < TRIES and now - self.deadline > LATE_SECONDS
+        """Say whether, at its deadline, a SYN is still to be sent that is long due, or the first left late or never."""
+        unasked = not self.sent or (self.tries < TRIES and now - self.deadline > LATE_SECONDS)
         return unasked or self.deadline - self.departed < SHARE * (self.deadline - self.started)
 
 

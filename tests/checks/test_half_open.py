@@ -290,6 +290,19 @@ def test_a_syn_that_left_late_in_the_probe_of_a_held_up_director_is_no_word_abou
     run(body)
 
 
+def test_a_probe_whose_deadline_passed_before_its_syn_could_leave_is_no_word_about_the_server(run: Run) -> None:
+    async def body(bench: Any) -> None:
+        with deaf() as target:
+            ended: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
+            bench.start(CHECK, target, 0.01, ended.set_result)
+            bench.hold_the_loop(0.02)
+            carrier(bench)._on_alarm()
+            result = await ended
+            assert (result.sent, result.reason) == (False, "void: the director was too busy to look in time")
+
+    run(body)
+
+
 def test_a_director_that_was_held_up_still_hears_the_answer(run: Run) -> None:
     async def body(bench: Any) -> None:
         with listening() as (_, target):
