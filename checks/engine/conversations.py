@@ -11,7 +11,6 @@ import errno
 import os
 import select
 import ssl
-from collections import deque
 from collections.abc import Callable
 
 from checks import DIRECT, Check, Done, Evidence, ProbeResult, Target, UnusableError, Verdict
@@ -65,7 +64,7 @@ class Conversations(Progress):
         self._timer_due = NEVER
         self._sweeper: asyncio.TimerHandle | None = None
         self._unfinished: list[Probe] = []
-        self._queue: deque[Probe] = deque()
+        self._queue: dict[Probe, None] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._first_ephemeral_port = first_ephemeral_port()
         self._closed = False
@@ -82,7 +81,7 @@ class Conversations(Progress):
     @property
     def waiting(self) -> int:
         """Return how many probes lack a socket or a port."""
-        return sum(probe.phase is Phase.QUEUED and not probe.over for probe in self._queue)
+        return len(self._queue)
 
     def plan(self, check: Check, target: Target, done: Done, *, keep_evidence: bool = False) -> Probe:
         """Return a probe that can be begun again and again, once at a time. Raise OSError for what is no address."""
@@ -215,7 +214,7 @@ class Conversations(Progress):
     def _line_up(self, probe: Probe, error: OSError) -> None:
         probe.phase = Phase.QUEUED
         probe.lack = error
-        self._queue.append(probe)
+        self._queue[probe] = None
         if self._retry is None:
             made_room = error.errno not in OF_ONE_TARGET and self._lines.make_room()
             self._retry = self._loop.call_later(0 if made_room else RETRY_SECONDS, self._on_retry)
@@ -225,9 +224,9 @@ class Conversations(Progress):
             self._retry.cancel()
         self._retry = None
         now = self._loop.time()
-        for _ in range(len(self._queue)):
-            probe = self._queue.popleft()
-            if not probe.over and probe.phase is Phase.QUEUED and not self._dialled_again(probe, now):
+        for probe in list(self._queue):
+            del self._queue[probe]
+            if not self._dialled_again(probe, now):
                 break
         self._teller.hand_over()
 
@@ -390,6 +389,8 @@ class Conversations(Progress):
         self.in_flight -= 1
         probe.bucket.discard(probe)
         self._leave(probe)
+        if probe.phase is Phase.QUEUED:
+            self._queue.pop(probe, None)
         if probe.waited:
             probe.waited = 0.0
             probe.lack = None

@@ -160,6 +160,29 @@ def test_what_the_director_is_short_of_is_waited_for_until_the_deadline(
     run(scenario)
 
 
+def test_a_probe_that_runs_out_of_time_in_line_leaves_it_and_may_line_up_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FailingSocket, "number", errno.EMFILE)
+    monkeypatch.setattr(socket, "SocketType", FailingSocket)
+
+    async def scenario(bench: Any) -> None:
+        loop = asyncio.get_running_loop()
+        results: asyncio.Queue[ProbeResult] = asyncio.Queue()
+        targets = [Target("127.0.0.1", port) for port in range(1, 6)]
+        plans = [bench.engine.plan(Tcp(), target, results.put_nowait) for target in targets]
+        for _ in range(10):
+            now = loop.time()
+            for plan in plans:
+                plan(now + 0.02, now)
+            assert bench.conversations.waiting == 5
+            for _ in plans:
+                assert not (await results.get()).sent
+            assert bench.conversations.waiting == 0
+
+    run(scenario)
+
+
 def test_a_probe_that_waited_for_a_port_goes_on_when_there_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     class ShortOfPorts(socket.SocketType):
         failing: ClassVar = [errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.EMFILE]
