@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 
 from checks.options import Boolean, ListOf, Matching, option
 
+MOST_WEIGHT = 65535
+"""The greatest weight that IPVS has (ipvsadm(8), -w)."""
 FILE = Matching(r"[^\x00]+", "a path")
 SERVER_NAME = Matching(r"[^\x00-\x20\x7f]{1,253}", "a host name of at most 253 characters")
 PROTOCOL = Matching(r"[!-~]{1,255}", "a protocol's name such as http/1.1")
@@ -107,11 +109,20 @@ class Feedback:
 
     `weight` is a weight of IPVS's own (0-65535), or with `percent` a share of the configured one, 100 for all of it.
     `admin`: `drain` and `maint` take new connections away without a failure, `ready` gives them back.
+    Raise ValueError for any other weight or word: the kernel's table would be what it breaks.
     """
 
     weight: int | None = None
     percent: bool = False
     admin: Literal["ready", "drain", "maint"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight is not None:
+            most = None if self.percent else MOST_WEIGHT
+            if type(self.weight) is not int or self.weight < 0 or (most is not None and self.weight > most):
+                raise ValueError(f"{self.weight!r} is no weight of 0 to {MOST_WEIGHT}, nor a percentage")
+        if self.admin not in (None, "ready", "drain", "maint"):
+            raise ValueError(f"{self.admin!r} is none of ready, drain and maint")
 
 
 @dataclass(frozen=True, slots=True)

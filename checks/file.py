@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from checks import FILE, CarrierName, Check, Feedback, Target, UnusableError, Verdict
+from checks import FILE, MOST_WEIGHT, CarrierName, Check, Feedback, Target, UnusableError, Verdict
 from checks.options import Choice, option
 from checks.placeholders import filled, misspelled, values
-from checks.wire.said import MOST_WEIGHT, first_line, understood
+from checks.wire.said import first_line, understood
 from checks.wire.showing import shown
 
 AS_CONFIGURED = 100
@@ -25,8 +25,9 @@ class File(Check):
     not sent.
 
     The file is watched (inotify(7)): a change is acted on at once, and probes in between do not touch the disk, but
-    every half a minute, for file systems that tell of no changes that other machines make. A symbolic link is read at
-    each probe. With `meaning: maintenance` the file's mere presence is maintenance, as in ldirectord's maintenancedir.
+    every half a minute, for file systems that tell of no changes that other machines make. A path through a symbolic
+    link is read at each probe. With `meaning: maintenance` the file's mere presence is maintenance, as in ldirectord's
+    maintenancedir.
 
     Weights and drains act at once; down is a failure like any other, of which it takes `fall`. keepalived adds its
     file's number to the weight, or fails the server; here the number is the weight.

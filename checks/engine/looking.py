@@ -20,7 +20,7 @@ class Look:
 
     `watch` is the number of the watch on the nearest folder there is, `name` what to look out for in it: the file, or
     the next folder on the way to it. Without a watch, `fault` says why. With `elsewhere` the watch does not show all:
-    the path is a symbolic link, whose file changes in another folder.
+    the path leads through a symbolic link, which may lead to another file tomorrow.
     """
 
     seen: bytes | Exception | None
@@ -39,10 +39,10 @@ def look(path: str, inotify: Inotify | None) -> Look:
         except OSError as error:
             fault = error
     try:
-        seen, through_link = _read(path)
+        through_link = os.path.realpath(path) != os.path.normpath(path)
+        return Look(_read(path), watch, name, fault, through_link)
     except Exception as error:  # noqa: BLE001  whatever it is, the loop's thread tells it
         return Look(error, watch, name, fault)
-    return Look(seen, watch, name, fault, through_link)
 
 
 def _watched(path: str, inotify: Inotify) -> tuple[int, str]:
@@ -74,22 +74,17 @@ def _watch(inotify: Inotify, folder: str, *, arrivals: bool) -> int | None:
         return None
 
 
-def _read(path: str) -> tuple[bytes | None, bool]:
-    through_link = False
+def _read(path: str) -> bytes | None:
     try:
-        mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode):
-            through_link = True
-            mode = os.stat(path).st_mode  # noqa: PTH116  text in
-        _must_be_regular(path, mode)
+        _must_be_regular(path, os.stat(path).st_mode)  # noqa: PTH116  text in
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except NOT_THERE:
-        return None, through_link
+        return None
     except OSError as error:
         raise UnusableError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     try:
         _must_be_regular(path, os.fstat(file).st_mode)
-        return os.read(file, MOST_BYTES), through_link
+        return os.read(file, MOST_BYTES)
     except OSError as error:
         raise UnusableError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     finally:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from checks import Feedback
+from checks import MOST_WEIGHT, Feedback
 from checks.wire.showing import shown
 
 LINE_END = re.compile(rb"[\r\n]")
@@ -20,8 +20,6 @@ PERCENT = re.compile(r"[0-9]{1,9}%", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 MOST_PERCENT = 25600
 """What HAProxy lowers a greater share to."""
-MOST_WEIGHT = 65535
-"""ipvsadm(8), --weight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from checks import Check, Conversation, ProbeResult, Step, Target, Way
+from checks import Check, Conversation, Feedback, ProbeResult, Step, Target, Verdict, Way
 from checks.engine import Engine
 from checks.http import Http
 from checks.tcp import Tcp
@@ -48,6 +48,32 @@ def test_a_check_that_raises_is_a_failed_result_and_a_report_and_others_go_on(
         assert bench.faults[0].startswith(
             f"check scripted of 127.0.0.1:{target.port} raised LookupError: no such thing"
         )
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "sentence"),
+    [
+        ({"weight": 1.5}, "1.5 is no weight of 0 to 65535, nor a percentage"),
+        ({"weight": True}, "True is no weight of 0 to 65535, nor a percentage"),
+        ({"weight": -1, "percent": True}, "-1 is no weight of 0 to 65535, nor a percentage"),
+        ({"weight": 65536}, "65536 is no weight of 0 to 65535, nor a percentage"),
+        ({"admin": "stop"}, "'stop' is none of ready, drain and maint"),
+    ],
+)
+def test_feedback_that_no_table_can_have_is_the_fault_of_its_check(
+    run: Run, feedback: dict[str, Any], sentence: str
+) -> None:
+    def talk(target: Target) -> Conversation:
+        yield Step(at_least=0)
+        return Verdict(True, "well", feedback=Feedback(**feedback))
+
+    async def scenario(bench: Any) -> None:
+        async with serving(silent) as target:
+            result = await bench.probe(Scripted(talk), target)
+        assert result.reason == f"fault in the check itself: ValueError: {sentence}"
+        assert len(bench.faults) == 1
 
     run(scenario)
 

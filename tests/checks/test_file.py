@@ -348,6 +348,22 @@ def test_a_link_is_read_at_each_probe(watch: Watch, tmp_path: Path) -> None:
     watch(scenario)
 
 
+def test_a_folder_that_is_a_link_may_be_swapped_for_another_as_releases_are(watch: Watch, tmp_path: Path) -> None:
+    for release, weight in (("a", "5"), ("b", "6")):
+        (tmp_path / release / "weights").mkdir(parents=True)
+        (tmp_path / release / "weights" / "web1").write_text(f"{weight}\n")
+    (tmp_path / "current").symlink_to("a")
+
+    async def scenario(watching: Watching) -> None:
+        check = File(str(tmp_path / "current" / "weights" / "web1"))
+        assert (await watching.probe(check)).reason == "the file says weight 5"
+        (tmp_path / "next").symlink_to("b")
+        (tmp_path / "next").rename(tmp_path / "current")
+        assert (await watching.probe(check)).reason == "the file says weight 6"
+
+    watch(scenario)
+
+
 def test_all_who_go_by_one_file_are_told_by_one_look(watch: Watch, tmp_path: Path) -> None:
     path = tmp_path / "weight"
     path.write_text("5\n")
