@@ -8,6 +8,7 @@ import mmap
 import os
 import select
 import signal
+import struct
 import subprocess
 
 from checks import UnusableError
@@ -16,6 +17,8 @@ from checks.programs import Ended, Identity, Program, runnable
 
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAPABILITIES = struct.pack("Ii", 0x20080522, 0)
+"""A cap_user_header_t of _LINUX_CAPABILITY_VERSION_3 for the calling thread (capget(2))."""
 KEPT = 4096
 """The bytes of each of a program's two outputs that are kept."""
 PROGRAM_AT_FAULT = {
@@ -33,8 +36,18 @@ _dropped = mmap.mmap(-1, FLOOD)
 
 
 def give_up_capabilities() -> None:
-    """Have what this thread starts from now on inherit none of its capabilities (capabilities(7), ambient set)."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    """Have what this thread starts from now on inherit none of its capabilities (capabilities(7)).
+
+    The ambient set is what a program would have at once, the inheritable one what it could have by its file's. A system
+    call filter may keep us from emptying the latter, as systemd's for @privileged does.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header, sets = ctypes.create_string_buffer(CAPABILITIES, len(CAPABILITIES)), ctypes.create_string_buffer(24)
+    if libc.capget(header, sets) == 0:
+        words = list(struct.unpack("6I", sets.raw))  # effective, permitted and inheritable, twice
+        words[2] = words[5] = 0
+        libc.capset(header, ctypes.create_string_buffer(struct.pack("6I", *words), 24))
 
 
 class Output:
