@@ -11,12 +11,11 @@ SYSTEMD = PACKAGING / "systemd"
 Unit = dict[str, dict[str, list[str]]]
 
 
-@pytest.fixture
-def unit() -> Unit:
-    """Read the unit as systemd.syntax(7) says: sections, keys that may come again, comments on lines of their own."""
+def read(name: str) -> Unit:
+    """Read a unit as systemd.syntax(7) says: sections, keys that may come again, comments on lines of their own."""
     sections: Unit = {}
     section: dict[str, list[str]] = {}
-    for line in (SYSTEMD / "healthlb.service").read_text().splitlines():
+    for line in (SYSTEMD / name).read_text().splitlines():
         if line.startswith("["):
             section = sections.setdefault(line.strip("[]"), {})
         elif line and not line.startswith(("#", ";")):
@@ -25,6 +24,11 @@ def unit() -> Unit:
             assert not value.endswith("\\")
             section.setdefault(key, []).append(value)
     return sections
+
+
+@pytest.fixture
+def unit() -> Unit:
+    return read("healthlb.service")
 
 
 def one(unit: Unit, key: str, section: str = "Service") -> str:
@@ -37,6 +41,17 @@ def test_it_has_the_two_capabilities_and_no_other(unit: Unit) -> None:
         assert set(one(unit, key).split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     assert one(unit, "User") not in {"", "root", "0"}
     assert one(unit, "NoNewPrivileges") == "yes"
+
+
+def test_checks_in_namespaces_take_a_drop_in_that_adds_what_they_need_and_nothing_else(unit: Unit) -> None:
+    assert read("namespaces.conf") == {
+        "Service": {
+            "AmbientCapabilities": ["CAP_SYS_ADMIN"],
+            "CapabilityBoundingSet": ["CAP_SYS_ADMIN"],
+            "RestrictNamespaces": ["net"],
+        }
+    }
+    assert one(unit, "RestrictNamespaces") == "yes"
 
 
 def test_its_user_is_one_that_the_package_makes(unit: Unit) -> None:
