@@ -197,7 +197,7 @@ class Pools:
         return pool
 
     def _member(self, pool: Pool, server: RealServer, before: Member | None) -> Member:
-        records = tuple(self._record(probe) for probe in server.probes)
+        records = tuple(self._record(probe, before) for probe in server.probes)
         member = Member(pool, server, records, self._clock())
         for record in records:
             record.members.append(member)
@@ -207,10 +207,10 @@ class Pools:
         self._unknown += member.standing.health is Health.UNKNOWN
         return member
 
-    def _record(self, probe: Probe) -> ProbeRecord:
+    def _record(self, probe: Probe, before: Member | None) -> ProbeRecord:
         record = self._records.get(probe)
         if record is None:
-            record = self._records[probe] = ProbeRecord(probe)
+            record = self._records[probe] = ProbeRecord(probe, feedback=_said_before(probe, before))
             self._added(record)
         return record
 
@@ -294,6 +294,15 @@ def in_short(evidence: Evidence | None) -> str:
     parts = [f"received '{shown(evidence.received)}'"] if evidence.received else []
     parts += [f"certificate: {evidence.certificate}"] if evidence.certificate else []
     return ", ".join(parts)
+
+
+def _said_before(probe: Probe, before: Member | None) -> Feedback | None:
+    """Return what a server has told a check that now has another schedule or way: its word stands until the next."""
+    for record in before.records if before is not None else ():
+        former = record.probe
+        if (former.target, former.check.conversation) == (probe.target, probe.check.conversation):
+            return record.feedback
+    return None
 
 
 async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:

@@ -67,6 +67,24 @@ def test_half_drain_and_ready_are_in_the_table_at_once_and_told_once_each() -> N
     assert len(rig.told(VirtualServerChanged)) == 2, "only the start's degraded and up"
 
 
+def test_a_check_that_is_to_run_at_other_times_keeps_what_the_server_has_told_it() -> None:
+    slower = replace(CHECK, schedule=replace(CHECK.schedule, interval=7.0))
+    asking_else = replace(slower, conversation="other settings")
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(POOL)
+        await up(rig, WEB1, WEB2)
+        await rig.result(WEB1, DRAIN)
+        for check, weight in ((slower, 0), (asking_else, 4)):
+            servers = [web(each, weight=4, probes=(Probe(check, each),)) for each in (WEB1, WEB2)]
+            await rig.adopt(shop(*servers))
+            assert rig.table.weights() == {WEB1: 0, WEB2: 4}
+            await up(rig, WEB1, WEB2)
+            assert rig.table.weights() == {WEB1: weight, WEB2: 4}
+
+    run(story)
+
+
 def test_the_status_shows_a_server_draining_while_it_has_connections_and_drained_after() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(POOL)
