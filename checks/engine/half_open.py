@@ -52,8 +52,8 @@ class HalfOpenCheck(Protocol):
 class Flight:
     """One probe, and its run that is under way. `tries` counts the SYNs that were due, `sent` those that left.
 
-    The first one left at `departed`. The probe is `over` between runs; there is no `lane` before the first, and `former`
-    is the one to use again if that may be.
+    The first one left at `departed`. The probe is `over` between runs; there is no `lane` before the first, and
+    `former` is the one to use again if that may be.
     """
 
     __slots__ = (
