@@ -95,7 +95,9 @@ class Radius(Check):
 
 
 def _converse(check: Radius, request: "_Request") -> Conversation:
-    asking = Repeated(request.packet, check.resend, check.tries)
+    # The authenticators beside what they are made from let whoever reads the evidence try secrets at leisure.
+    asked = "Status-Server" if check.username is None else f"Access-Request for {check.username}"
+    asking = Repeated(request.packet, check.resend, check.tries, shown=asked.encode())
     while True:
         data = yield from asking.datagram()
         try:

@@ -44,6 +44,13 @@ def access(files: dict[str, str]) -> Callable[..., Radius]:
     return made
 
 
+def test_evidence_says_what_is_asked_and_holds_nothing_that_was_made_with_the_secret(
+    status: Radius, access: Callable[..., Radius]
+) -> None:
+    assert next(status.converse(TARGET)).shown == b"Status-Server"
+    assert next(access().converse(TARGET)).shown == b"Access-Request for nemo"
+
+
 def attributes(packet: bytes) -> list[tuple[int, bytes]]:
     found, at = [], 20
     while at < len(packet):
