@@ -6,7 +6,7 @@ from healthlb.daemon.histogram import LATENESS, Histogram
 from healthlb.daemon.prober import Clock, Timer
 from healthlb.model.events import LoopHeld
 
-BEAT = 0.050
+BEAT = 0.100
 """Seconds between looks at the clock."""
 HELD = 0.250
 """Seconds of lateness from which it is told."""

@@ -30,7 +30,7 @@ def test_a_loop_on_time_has_nothing_to_tell() -> None:
     held = Held()
     held.clock.run(60)
     assert held.told == []
-    assert sum(held.watch.lags.distribution().counts) > 1000
+    assert sum(held.watch.lags.distribution().counts) >= 600
     assert held.most() <= 0.001
 
 
@@ -43,7 +43,7 @@ def test_a_loop_that_was_held_says_for_how_long_and_how_many_probes_are_void() -
     [event] = held.told
     assert event.void == 12
     assert 0.59 - BEAT <= event.seconds <= 0.6
-    assert journal.told(event)[1] == "the loop was late by 0.55s; 12 probes are void, not failed"
+    assert journal.told(event)[1] == "the loop was late by 0.50s; 12 probes are void, not failed"
     held.clock.run(60)
     assert len(held.told) == 1
 
