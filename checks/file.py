@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from checks import FILE, MOST_WEIGHT, CarrierName, Check, Feedback, Target, UnusableError, Verdict
 from checks.options import Choice, option
-from checks.placeholders import filled, misspelled, values
+from checks.wire.placeholders import filled, misspelled, values
 from checks.wire.said import first_line, understood
 from checks.wire.showing import shown
 

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from checks import CarrierName, Check, Feedback, Target, UnusableError, Verdict
 from checks.options import Choice, ListOf, Matching, TableOf, Text, option
-from checks.placeholders import filled, misspelled, values
-from checks.programs import PATH, Ended, Program, runnable
+from checks.wire.placeholders import filled, misspelled, values
+from checks.wire.programs import PATH, Ended, Program, runnable
 from checks.wire.said import LINE_END
 from checks.wire.showing import shown
 

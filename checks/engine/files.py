@@ -18,7 +18,7 @@ from checks.engine.telling import Teller
 from checks.engine.threads import Threads, post
 from checks.engine.words import not_sent
 from checks.options import show_seconds
-from checks.reading import ReadsFile
+from checks.wire.reading import ReadsFile
 
 Hint = Callable[[Check, Target], None]
 LOOKERS = 8
@@ -85,7 +85,7 @@ class _Watched:
 
 
 class Files:
-    """Carries checks that are `checks.reading.ReadsFile`; `on_hint` is asked for a probe of each after a change.
+    """Carries checks that are `checks.wire.reading.ReadsFile`; `on_hint` is asked for a probe of each after a change.
 
     It may start that probe at once.
     """

@@ -13,7 +13,7 @@ import subprocess
 
 from checks import UnusableError
 from checks.engine.ways import within
-from checks.programs import Ended, Identity, Program, runnable
+from checks.wire.programs import Ended, Identity, Program, runnable
 
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4

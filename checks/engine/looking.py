@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from checks import UnusableError
 from checks.engine.inotify import Inotify
-from checks.reading import MOST_BYTES
+from checks.wire.reading import MOST_BYTES
 
 NOT_THERE = (FileNotFoundError, NotADirectoryError)
 

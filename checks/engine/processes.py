@@ -18,7 +18,7 @@ from checks.engine.telling import Teller
 from checks.engine.threads import Threads, post
 from checks.engine.words import not_sent
 from checks.options import show_seconds
-from checks.programs import Ended, RunsProgram
+from checks.wire.programs import Ended, RunsProgram
 
 PLACES = 32
 """How many programs may run at once."""
@@ -48,7 +48,7 @@ class _Run:
 
 
 class Processes:
-    """Carries checks that are `checks.programs.RunsProgram`."""
+    """Carries checks that are `checks.wire.programs.RunsProgram`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, teller: Teller, places: int = PLACES) -> None:
         self._loop = loop

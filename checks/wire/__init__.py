@@ -1,1 +1,1 @@
-"""What several conversations share: taking a peer's bytes apart, showing them to an operator, reading secrets."""
+"""What several checks, or a check and its carrier, share: a peer's bytes, words for an operator, secrets, programs."""

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 import checks.engine.launching
-import checks.programs
+import checks.wire.programs
 from checks import Check, ProbeResult, Target, UnusableError, Verdict, Way
 from checks.engine.launching import Child, launch
 from checks.engine.processes import Processes
 from checks.engine.threads import Threads
-from checks.programs import Ended, Program
 from checks.script import Script
+from checks.wire.programs import Ended, Program
 from tests.checks.servers import Run
 from waiting import eventually
 

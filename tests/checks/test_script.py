@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import checks.programs
+import checks.wire.programs
 from checks import Feedback, Target, UnusableError, Verdict, Way
 from checks.options import Text
-from checks.placeholders import NAMES, filled, misspelled
-from checks.programs import PATH, Ended, changeable, identity, located
 from checks.script import NAME, Script
+from checks.wire.placeholders import NAMES, filled, misspelled
+from checks.wire.programs import PATH, Ended, changeable, identity, located
 
 CONTEXT = (
     ("virtual_server", "shop"),
@@ -241,13 +241,13 @@ def test_a_director_that_is_root_runs_a_script_as_nobody_or_as_who_is_named() ->
 
 
 def test_a_user_of_its_own_is_preferred_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.programs, "OWN_USER", "daemon")
+    monkeypatch.setattr(checks.wire.programs, "OWN_USER", "daemon")
     assert identity(None, None).name == "daemon"
 
 
 def test_root_must_be_said_by_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = checks.programs.pwd.getpwnam("root")
-    monkeypatch.setattr(checks.programs.pwd, "getpwnam", lambda _: root)
+    root = checks.wire.programs.pwd.getpwnam("root")
+    monkeypatch.setattr(checks.wire.programs.pwd, "getpwnam", lambda _: root)
     with pytest.raises(UnusableError, match=r"^user toor is root by another name; say root if that is meant$"):
         identity("toor", None)
 
