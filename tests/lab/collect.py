@@ -19,6 +19,10 @@ from boot import BOOT_DEADLINE, Guest, GuestError, chosen_mode
 
 GUEST_FOLDERS = frozenset({"kernel"} if os.geteuid() == 0 else {"kernel", "interop"})
 """In a guest everybody is root, as the real servers that tests/interop starts want to be."""
+ROOT_FILES = frozenset(
+    () if os.geteuid() == 0 else ("test_half_open.py", "test_ping.py", "test_processes.py", "test_script.py")
+)
+"""Files of tests/checks whose raw sockets and other users only root has: for all others they run in a guest, too."""
 GUESTS = 2
 """Guests side by side; each has one CPU. HEALTHLB_LAB_GUESTS overrides it."""
 SILENCE = 180.0
@@ -167,7 +171,10 @@ class HostSide:
             run.guest.close()
 
     def _belongs_to_guest(self, item: pytest.Item) -> bool:
-        return item.path.is_relative_to(self._tests) and item.path.relative_to(self._tests).parts[0] in GUEST_FOLDERS
+        if not item.path.is_relative_to(self._tests):
+            return False
+        folder, *_, file = item.path.relative_to(self._tests).parts
+        return folder in GUEST_FOLDERS or (folder == "checks" and file in ROOT_FILES)
 
     def _note(self, report: pytest.TestReport) -> None:
         file = report.nodeid.split("::")[0]
