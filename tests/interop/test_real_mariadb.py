@@ -1,5 +1,6 @@
 """The mysql check against MariaDB."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -51,9 +52,13 @@ def mariadb() -> Iterator[Mariadb]:
     """Yield a MariaDB with users, and a table with a row."""
     with open_folder() as folder:
         trusted = certificate(folder)
-        install = ["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={folder}/data"]
+        # As its own user: root's run would change owners in /usr. By force: a machine may have no name.
+        (folder / "data").mkdir()
+        shutil.chown(folder / "data", "mysql", "mysql")
+        own_user = ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "env", f"TMPDIR={folder}/data"]
+        install = ["mariadb-install-db", "--no-defaults", "--force", f"--datadir={folder}/data"]
         more = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run([*install, *more], check=True, capture_output=True)
+        subprocess.run([*own_user, *install, *more], check=True, capture_output=True)
         prepared, log, port = folder / "prepared.sql", folder / "log", free_port()
         prepared.write_text(PREPARED)
         argv = [
@@ -63,6 +68,7 @@ def mariadb() -> Iterator[Mariadb]:
                 "--user=mysql",
                 f"--datadir={folder}/data",
                 f"--socket={folder}/data/socket",
+                f"--tmpdir={folder}/data",
             ),
             *(f"--pid-file={folder}/data/pid", "--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"),
             *("--innodb-buffer-pool-size=8M", "--performance-schema=OFF", f"--init-file={prepared}"),
