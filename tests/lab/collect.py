@@ -173,8 +173,8 @@ class HostSide:
     def _belongs_to_guest(self, item: pytest.Item) -> bool:
         if not item.path.is_relative_to(self._tests):
             return False
-        folder, *_, file = item.path.relative_to(self._tests).parts
-        return folder in GUEST_FOLDERS or (folder == "checks" and file in ROOT_FILES)
+        parts = item.path.relative_to(self._tests).parts
+        return parts[0] in GUEST_FOLDERS or (parts[0] == "checks" and parts[-1] in ROOT_FILES)
 
     def _note(self, report: pytest.TestReport) -> None:
         file = report.nodeid.split("::")[0]
