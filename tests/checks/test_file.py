@@ -435,7 +435,8 @@ def test_a_file_system_that_hangs_holds_up_nothing_but_its_own_probes(
         monkeypatch.setattr(checks.engine.files, "look", hanging)
         for _ in range(2):
             result = await watching.probe(File(str(path)), seconds=0.1)
-            assert (result.sent, result.reason) == (False, f"not sent: {path} could not be read within 100ms")
+            assert not result.sent
+            assert result.reason.startswith(f"not sent: {path} could not be read within ")
         assert (await watching.probe(File(str(other)))).reason == "the file says weight 6"
         assert watching.engine.in_flight == 0
         gate.set()
