@@ -11,6 +11,7 @@ from aiohttp import web
 
 from healthlb.api.answers import answer, failure
 from healthlb.api.source import Admin
+from healthlb.model.changes import Actor
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def add_admin_routes(application: web.Application, admin: Admin, token: str | No
     """Add the commands. Each one is logged with its caller, whether it was allowed or not."""
 
     async def reload(request: web.Request) -> web.StreamResponse:
-        outcome = await admin.reload()
+        outcome = await admin.reload(Actor(caller(request)))
         _log.info("reload asked by %s: %s", caller(request), outcome.message)
         return answer(
             {"accepted": outcome.accepted, "message": outcome.message, "changes": outcome.changes}

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from healthlb.model.changes import Actor, Change, ChangeOutcome
+from healthlb.model.occurrence import Occurrence
 from healthlb.model.snapshot import Snapshot
 
 
@@ -30,8 +32,47 @@ class SnapshotSource(Protocol):
 class Admin(Protocol):
     """The commands that change something; the one writer carries them out."""
 
-    async def reload(self) -> ReloadOutcome:
-        """Read the configuration again; a bad file is refused and the old one stays in force."""
+    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
+        """Read the configuration again; a bad file is refused and the old one stays in force.
+
+        `force`: also where it takes out more live weight than `max_reload_change` allows.
+        """
+        ...
+
+    async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
+        """Carry out an operator's change and save it; return once the table follows, or after a bounded wait."""
+        ...
+
+    def refused(self, command: str, who: str, reason: str) -> None:
+        """Take note that somebody was refused a command."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events: ids above `after` and below `before`, from `since` (UNIX seconds) on, of a server, of some names.
+
+    At most `limit`: the newest, or with `after` the first that follow it.
+    """
+
+    after: int | None = None
+    before: int | None = None
+    since: float | None = None
+    virtual_server: str | None = None
+    real_server: str | None = None
+    names: frozenset[str] = frozenset()
+    limit: int = 100
+
+
+class EventSource(Protocol):
+    """Where events are read."""
+
+    async def read(self, query: EventQuery) -> list[Occurrence]:
+        """Return what a query asks for, by id; raise OSError with a sentence where the journal cannot be read."""
+        ...
+
+    async def wait(self, after: int) -> None:
+        """Return once there is an event with an id above `after`."""
         ...
 
 

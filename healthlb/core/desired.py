@@ -15,6 +15,7 @@ from healthlb.core.weight import weight_of
 from healthlb.model.config import RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health
+from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
 from healthlb.model.table import Destination, ServiceRow
 
 
@@ -23,12 +24,19 @@ class Standing:
     """What is known of a real server now.
 
     `failing`: the newest result of one of its checks was a failure. `feedback`: what each of its checks that heard
-    anything was told by the server, merged (`core.weight`).
+    anything was told by the server, merged (`core.weight`). `turned_at` is when the verdict turned last, and
+    `recovered_at` when it turned from DOWN to UP, None where it is not UP or was so from the first verdict on;
+    `held_until` is until when it is held down for flapping. Those are UNIX seconds that never jump. `applied` is what
+    operators' overrides of it come to.
     """
 
     health: Health = Health.UNKNOWN
     failing: bool = False
     feedback: tuple[Feedback, ...] = ()
+    turned_at: float = 0.0
+    recovered_at: float | None = None
+    held_until: float | None = None
+    applied: Applied = NOT_OVERRIDDEN
 
 
 def desired_row(

@@ -16,8 +16,8 @@ from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
 from healthlb.config import ConfigError, Loader, plugins
-from healthlb.daemon import journal
 from healthlb.daemon.changes import changes
+from healthlb.daemon.chronicle import Chronicle
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
@@ -32,8 +32,9 @@ from healthlb.daemon.signals import release_signals
 from healthlb.daemon.view import Reload, View
 from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
+from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Config, VirtualServer
-from healthlb.model.events import ConfigRefused, ConfigReloaded, ProbesWaited, Warned
+from healthlb.model.events import CommandRefused, ConfigRefused, ConfigReloaded, ProbesWaited, Warned
 
 SPARE_DESCRIPTORS = 256
 """File descriptors that are kept for everything but probes."""
@@ -87,12 +88,15 @@ class Director:
         self._stop = asyncio.Event()
         self._files = Worker("files")
         self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence), self._hint)
-        pools = Pools(journal.record, time.time, self._probe_added, self._probe_removed)
-        self.controller = Controller(table, pools, journal.record, chance, self._alive)
+        self.chronicle = Chronicle(time.time)
+        self._tell = self.chronicle.record
+        pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed)
+        self.chronicle.places = pools.places
+        self.controller = Controller(table, pools, self._tell, chance, self._alive)
         self.prober = Prober(
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
         )
-        self._punctuality = Punctuality(loop, lambda: pools.void_total, journal.record)
+        self._punctuality = Punctuality(loop, lambda: pools.void_total, self._tell)
         self.view = View(
             self.controller,
             self.prober,
@@ -173,7 +177,15 @@ class Director:
         if withdraw:
             LOG.info("stopped")
 
-    async def reload(self) -> ReloadOutcome:
+    async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
+        """Carry out an operator's change."""
+        raise NotImplementedError
+
+    def refused(self, command: str, who: str, reason: str) -> None:
+        """Tell that somebody was refused a command."""
+        self._tell(CommandRefused(command, who, reason))
+
+    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:  # noqa: ARG002  told and limited next
         """Read the file again; a bad one is refused whole and what was in force stays in force.
 
         All who ask while a reload waits for its turn share it, and one who goes away does not end it.
@@ -217,7 +229,7 @@ class Director:
         self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
         self._reload.loaded_at, self._reload.refused = time.time(), None
         self.view.forget()
-        journal.record(ConfigReloaded(config.sha256, found))
+        self._tell(ConfigReloaded(config.sha256, found))
         gc.collect(1)
         gc.freeze()
         return ReloadOutcome(True, "The new configuration is in force.", found)
@@ -229,7 +241,7 @@ class Director:
 
     def _refuse(self, reason: str) -> ReloadOutcome:
         self._reload.refused = reason
-        journal.record(ConfigRefused(reason))
+        self._tell(ConfigRefused(reason))
         return ReloadOutcome(False, reason)
 
     async def _look_around(self, config: Config) -> None:
@@ -237,12 +249,12 @@ class Director:
             return
         self._warnings = await self._files.do(lambda: surroundings(config))
         for warning in self._warnings:
-            journal.record(Warned(warning))
+            self._tell(Warned(warning))
 
     async def _look_at_plugins(self) -> None:
         self._plugins = await self._files.do(plugins.conflicts)
         for sentence in self._plugins:
-            journal.record(Warned(sentence))
+            self._tell(Warned(sentence))
 
     async def _report(self) -> None:
         if self.controller.config is not None:
@@ -282,7 +294,7 @@ class Director:
         self.prober.hurry(check, target)
 
     def _crowded(self) -> None:
-        journal.record(ProbesWaited(self.prober.limit))
+        self._tell(ProbesWaited(self.prober.limit))
 
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
@@ -298,7 +310,7 @@ class Director:
         if waits == self._waits:
             return
         if not self._scarce():
-            journal.record(Warned(SCARCE))
+            self._tell(Warned(SCARCE))
         self._waits, self._waited_at = waits, asyncio.get_running_loop().time()
 
     def _probe_added(self, record: ProbeRecord) -> None:

@@ -29,6 +29,7 @@ from healthlb.model.events import (
     RealServerUp,
     RealServerWeightChanged,
 )
+from healthlb.model.evidence import Evidence as Kept
 from healthlb.model.health import Feedback, Health
 from healthlb.model.table import ServiceKey
 
@@ -70,6 +71,19 @@ class Pools:
     def settled(self) -> bool:
         """Return whether every real server has its first verdict."""
         return self._unknown == 0
+
+    def places(self, virtual_server: str | None, real_server: str | None) -> tuple[ServiceKey | None, Endpoint | None]:
+        """Return the service and the address that names stand for, as far as they are those of anything."""
+        pool = self.by_name.get(virtual_server or "")
+        if pool is None:
+            return None, None
+        return pool.server.service.key, self._addresses(pool).get(real_server or "")
+
+    @staticmethod
+    def _addresses(pool: Pool) -> dict[str, Endpoint]:
+        if pool.addresses is None:
+            pool.addresses = {each.name: each.address for each in pool.server.real_servers}
+        return pool.addresses
 
     async def adopt(self, config: Config) -> None:
         """Take a configuration; what is equal to what was keeps its probes, verdicts and streaks.
@@ -282,9 +296,18 @@ def verdict(member: Member, record: ProbeRecord) -> Event:
     reason = record.latest.reason if record.latest is not None else ""
     what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.noted.streak)
     if member.standing.health is Health.UP:
-        return RealServerUp(*what)
+        seen = record.latest.evidence if record.latest is not None else None
+        return RealServerUp(*what, kept(seen))
     failure = record.failure[1] if record.failure is not None and not record.noted.passing else None
-    return RealServerDown(*what, in_short(failure.evidence if failure is not None else None))
+    seen = failure.evidence if failure is not None else None
+    return RealServerDown(*what, in_short(seen), kept(seen))
+
+
+def kept(evidence: Evidence | None) -> Kept | None:
+    """Return what a probe saw in the model's words."""
+    if evidence is None:
+        return None
+    return Kept(evidence.sent, evidence.received, evidence.peer, evidence.certificate)
 
 
 def in_short(evidence: Evidence | None) -> str:
@@ -308,6 +331,7 @@ def _said_before(probe: Probe, before: Member | None) -> Feedback | None:
 async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:
     """Let a pool have an equal configuration: the names of its checks make no difference, but are shown."""
     pool.server = server
+    pool.addresses = None
     for member, real_server in zip(pool.members, server.real_servers, strict=True):
         member.server = real_server
         await breath()

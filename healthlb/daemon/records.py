@@ -7,6 +7,7 @@ from healthlb.core.desired import Standing
 from healthlb.core.health import combine
 from healthlb.daemon.histogram import Histogram
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
+from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
 from healthlb.model.snapshot import LastProbe, PoolState
 from healthlb.model.table import ServiceRow
@@ -99,6 +100,8 @@ class Member:
 class Pool:
     """A virtual server at run time. `wanted` is the row that the latest pass wanted in the table.
 
+    `addresses` are its servers' by name, once somebody has asked.
+
     Until a pass has `valued` it, its state, quorum and live weight say nothing.
     """
 
@@ -109,3 +112,4 @@ class Pool:
     live_weight: int = 0
     valued: bool = False
     wanted: ServiceRow | None = None
+    addresses: dict[str, Endpoint] | None = None

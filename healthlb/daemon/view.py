@@ -12,12 +12,13 @@ from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
+from healthlb.daemon.pools import kept
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.model.config import Probe
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.evidence import Evidence, SeenProbe
+from healthlb.model.evidence import SeenProbe
 from healthlb.model.snapshot import (
     Admin,
     CheckStatus,
@@ -211,9 +212,7 @@ def _seen(remembered: tuple[float, ProbeResult] | None) -> SeenProbe | None:
     if remembered is None:
         return None
     at, result = remembered
-    saw = result.evidence
-    evidence = None if saw is None else Evidence(saw.sent, saw.received, saw.peer, saw.certificate)
-    return SeenProbe(at, result.reason, result.seconds, evidence)
+    return SeenProbe(at, result.reason, result.seconds, kept(result.evidence))
 
 
 def _sum(service: Usage | None, usages: Mapping[Endpoint, Usage]) -> Usage | None:

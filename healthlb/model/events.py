@@ -2,19 +2,24 @@
 
 from dataclasses import dataclass
 
+from healthlb.model.evidence import Evidence
 from healthlb.model.operations import Operation
 from healthlb.model.snapshot import PoolState
 
 
 @dataclass(frozen=True, slots=True)
 class RealServerUp:
-    """A real server's verdict turned UP, with the check and the reason of the last of `streak` results in a row."""
+    """A real server's verdict turned UP, with the check and the reason of the last of `streak` results in a row.
+
+    `saw` is all that its probe saw, where that was kept.
+    """
 
     virtual_server: str
     real_server: str
     check: str
     reason: str
     streak: int
+    saw: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class RealServerDown:
     reason: str
     streak: int
     evidence: str = ""
+    saw: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,165 @@ class QuorumRegained:
 
 
 @dataclass(frozen=True, slots=True)
+class PanicBegan:
+    """So many servers fail that the panic floor keeps some of them in the pool: `pooled`, with `live_weight` in all."""
+
+    virtual_server: str
+    live_weight: int
+    pooled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PanicEnded:
+    """The servers that are up carry the panic floor by themselves again."""
+
+    virtual_server: str
+    live_weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class SorryServerActivated:
+    """The pool is below its quorum and the named servers stand in for it."""
+
+    virtual_server: str
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SorryServerStoodDown:
+    """The pool takes its traffic itself again."""
+
+    virtual_server: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerHeld:
+    """A real server turned `changes` times in short, and is held down for `seconds`, whatever its checks say."""
+
+    virtual_server: str
+    real_server: str
+    changes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerReleased:
+    """A real server is no longer held down for its flapping."""
+
+    virtual_server: str
+    real_server: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerEmptied:
+    """A real server that operators drain has no connections left: it is safe to take away."""
+
+    virtual_server: str
+    real_server: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideSet:
+    """An operator overrode `what` (`drain`, `weight 5`) of the real servers of a scope, until `expires_at` if any."""
+
+    scope: str
+    what: str
+    who: str
+    why: str
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideEnded:
+    """An override was taken back by somebody, or expired (`who` is empty)."""
+
+    scope: str
+    what: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerAdded:
+    """An operator added a real server at run time."""
+
+    virtual_server: str
+    real_server: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerRemoved:
+    """An operator removed a real server at run time."""
+
+    virtual_server: str
+    real_server: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """A command was refused to somebody who may not give it; `more` like it were refused since the last was told."""
+
+    command: str
+    who: str
+    reason: str
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StateTakenUp:
+    """The state of a director that ended `age` seconds ago was taken up: so many verdicts and operators' orders."""
+
+    age: float
+    verdicts: int
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateSetAside:
+    """A file of saved state cannot be used and was renamed to `kept_as`, where that could be done."""
+
+    path: str
+    reason: str
+    kept_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateUnsaved:
+    """State cannot be saved: what was changed since would not survive a restart. Told once for each spell of it."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateSaved:
+    """State that could not be saved is saved."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierFailed:
+    """A notifier cannot deliver; told once for each spell of it. Never sent to notifiers."""
+
+    notifier: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierRecovered:
+    """A notifier delivers again; `dropped` messages were lost meanwhile. Never sent to notifiers."""
+
+    notifier: str
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableChanged:
     """An operation was carried out in the table."""
 
@@ -184,6 +349,7 @@ class ConfigReloaded:
 
     sha256: str
     changes: tuple[str, ...]
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +357,7 @@ class ConfigRefused:
     """A reload was refused; the configuration before it stays in force."""
 
     reason: str
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +404,24 @@ Event = (
     | VirtualServerChanged
     | QuorumLost
     | QuorumRegained
+    | PanicBegan
+    | PanicEnded
+    | SorryServerActivated
+    | SorryServerStoodDown
+    | RealServerHeld
+    | RealServerReleased
+    | RealServerEmptied
+    | OverrideSet
+    | OverrideEnded
+    | RealServerAdded
+    | RealServerRemoved
+    | CommandRefused
+    | StateTakenUp
+    | StateSetAside
+    | StateUnsaved
+    | StateSaved
+    | NotifierFailed
+    | NotifierRecovered
     | TableChanged
     | DriftRepaired
     | OperationFailed

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from healthlb.model.config import Quorum
+from healthlb.model.config import Origin, Quorum
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import Feedback, Health
+from healthlb.model.overrides import Override, Removal
 from healthlb.model.table import Method, Service
 
-Admin = Literal["enabled", "draining", "drained"]
+Admin = Literal["enabled", "draining", "drained", "disabled"]
 PoolState = Literal["up", "degraded", "panic", "down"]
 
 
@@ -66,7 +67,10 @@ class Weight:
 class RealServerStatus:
     """One real server of one virtual server, with its kernel row's usage (None: no row).
 
-    `admin`: a drained server is meant to have no new connections; while it is draining it still has some open.
+    `admin`: a drained server is meant to have no new connections; while it is draining it still has some open. A
+    disabled one is out of the table by an operator's word. `overrides` are the operators' that cover it.
+    `pooled_but_down`: the panic floor keeps it. `held_until`: it is held down for flapping. `ramp`: the share of its
+    weight that slow start lets it have, above 0 and below 1, else None.
     """
 
     name: str
@@ -78,6 +82,20 @@ class RealServerStatus:
     weight: Weight
     usage: Usage | None
     checks: tuple[CheckStatus, ...]
+    origin: Origin = "file"
+    overrides: tuple[Override, ...] = ()
+    pooled_but_down: bool = False
+    held_until: float | None = None
+    ramp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingStatus:
+    """A server that is no longer in the pool and whose row stays with weight 0, `until` at the latest."""
+
+    address: Endpoint
+    until: float
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,10 @@ class VirtualServerStatus:
     sorry_server_active: bool
     usage: Usage | None
     real_servers: tuple[RealServerStatus, ...]
+    panic: float = 0.0
+    sorry_servers: tuple[RealServerStatus, ...] = ()
+    leaving: tuple[LeavingStatus, ...] = ()
+    removed: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +196,40 @@ class ProbingStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StateStatus:
+    """What outlives a restart: where it is kept (empty: nowhere), when it was saved, and why it cannot be."""
+
+    path: str = ""
+    saved_at: float | None = None
+    failing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """The event journal: events so far, those that could not be kept, and why it cannot be written."""
+
+    path: str = ""
+    events_total: int = 0
+    dropped_total: int = 0
+    failing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierStatus:
+    """One notifier: messages that wait, were delivered, failed for good, and were dropped for want of room."""
+
+    name: str
+    type: str
+    waiting: int
+    sent_total: int
+    failed_total: int
+    dropped_total: int
+    failing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DirectorStatus:
-    """The director itself."""
+    """The director itself. `overrides` are all that are in force, also those that cover no server now."""
 
     name: str
     version: str
@@ -184,6 +238,10 @@ class DirectorStatus:
     table: TableStatus
     probing: ProbingStatus
     warnings: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    state: StateStatus = StateStatus()
+    journal: JournalStatus = JournalStatus()
+    notifiers: tuple[NotifierStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from healthlb.api.source import ReloadOutcome
+from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -97,7 +98,13 @@ class Source:
             raise self.fault
         return self.current
 
-    async def reload(self) -> ReloadOutcome:
+    async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
+        return ChangeOutcome("refused", "not here")
+
+    def refused(self, command: str, who: str, reason: str) -> None:
+        """Nobody listens."""
+
+    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
         self.reloads += 1
         return self.outcome
 

@@ -18,6 +18,7 @@ from healthlb.config import ConfigError
 from healthlb.daemon.app import Director, StartError
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import hold_signals
+from healthlb.model.changes import Actor
 from healthlb.model.config import Api, Config, Listener, Probe
 from healthlb.model.endpoint import Endpoint
 from tests.daemon.rig import CHECK, OTHER, VIP, Table, config, shop, web
@@ -26,6 +27,8 @@ HERE = Endpoint("127.0.0.1", 9)
 """The only place that is probed; nobody has to answer there."""
 REAL = replace(CHECK, type="tcp", conversation=Tcp())
 SERVER = web(HERE, probes=(Probe(REAL, HERE),))
+
+ME = Actor("the test")
 
 
 class Loader:
@@ -119,11 +122,11 @@ def test_one_who_asks_for_a_reload_and_goes_away_does_not_leave_it_half_done(tmp
     async def story(house: House) -> None:
         await house.begin()
         house.loader.going.clear()
-        asking = asyncio.create_task(house.director.reload())
+        asking = asyncio.create_task(house.director.reload(ME))
         await until(lambda: house.loader.loads == 1)
         asking.cancel()
         house.put(shop(SERVER, key=OTHER))
-        second = asyncio.create_task(house.director.reload())
+        second = asyncio.create_task(house.director.reload(ME))
         house.loader.going.set()
         assert (await second).accepted
         assert house.table.weights(OTHER) is not None
@@ -208,7 +211,7 @@ def test_a_scheduler_that_the_kernel_lacks_refuses_the_reload_and_what_was_in_fo
         before, steps = house.director.controller.config, list(house.table.steps)
         pool = shop(SERVER)
         house.put(replace(pool, service=replace(pool.service, scheduler="mh")))
-        outcome = await house.director.reload()
+        outcome = await house.director.reload(ME)
         assert not outcome.accepted
         assert outcome.message == "virtual_servers.shop: the kernel has no scheduler 'mh' (module ip_vs_mh)"
         assert house.director.controller.config is before
@@ -252,7 +255,7 @@ def test_the_director_keeps_serving_while_a_file_cannot_be_read(tmp_path: Path) 
     async def story(house: House) -> None:
         await house.begin()
         house.loader.going.clear()
-        reloading = asyncio.create_task(house.director.reload())
+        reloading = asyncio.create_task(house.director.reload(ME))
         await until(lambda: house.loader.loads == 1)
         assert (await house.director.view.snapshot(1.0)).virtual_servers
         house.loader.fault = ConfigError([])
@@ -303,7 +306,7 @@ def test_a_check_that_cannot_be_carried_out_here_is_refused_at_start_and_at_a_re
         house.director = Director(house.loader, house.table, ServiceManager({}), kernel=False)  # type: ignore[arg-type]
         await house.begin()
         house.put(shop(needing(**lacks)))
-        outcome = await house.director.reload()
+        outcome = await house.director.reload(ME)
         assert not outcome.accepted
         assert outcome.message.startswith(sentence)
 
@@ -325,7 +328,7 @@ def test_a_check_that_can_be_carried_out_is_prepared_once_however_many_servers_h
         house.put(shop(needing()), shop(web(HERE, probes=(Probe(other, HERE),)), key=OTHER, name="other"))
         await house.begin()
         assert prepared == [Needy()]
-        assert (await house.director.reload()).accepted
+        assert (await house.director.reload(ME)).accepted
         assert prepared == [Needy(), Needy()]
 
     play(tmp_path, story)

@@ -11,12 +11,19 @@ import pytest
 from healthlb.api.listening import ListenError
 from healthlb.api.source import Admin, ReloadOutcome, SnapshotSource
 from healthlb.daemon.doors import Doors
+from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Api, Listener
 from healthlb.model.endpoint import Endpoint
 
 
 class Reloads:
-    async def reload(self) -> ReloadOutcome:
+    async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
+        return ChangeOutcome("refused", "not here")
+
+    def refused(self, command: str, who: str, reason: str) -> None:
+        """Nobody listens."""
+
+    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
         return ReloadOutcome(True, "done")
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checks import Evidence, ProbeResult
-from healthlb.daemon import journal
+from healthlb.daemon import sentences
 from healthlb.model.config import Log, Probe
 from healthlb.model.events import CheckWarned, CheckWarningEnded, ProbeFailed, ProbePassed, RealServerDown
 from healthlb.model.snapshot import CheckStatus
@@ -51,7 +51,7 @@ def test_a_server_that_turns_down_is_told_with_what_was_received_in_short() -> N
         await rig.result(WEB1, BUSY)
 
     [event] = run(story).told(RealServerDown)
-    assert journal.told(event)[1] == (
+    assert sentences.told(event)[1] == (
         "shop: 192.0.2.1:80 is DOWN: web: status 503, expected 200-299 (2 results in a row); "
         r"received 'HTTP/1.1 503 Busy\r\nx: \x1b[31m', certificate: CN=web, ends in 3 days"
     )
@@ -70,7 +70,7 @@ def test_each_probe_that_is_to_be_logged_leaves_one_line_however_many_pools_shar
     rig = run(story)
     assert (len(rig.told(ProbeFailed)), len(rig.told(ProbePassed))) == (failed, passed)
     for event in rig.told(ProbeFailed):
-        assert journal.told(event)[1].startswith(
+        assert sentences.told(event)[1].startswith(
             "probe web of 192.0.2.1:80 failed: status 503, expected 200-299 in 0.004"
         )
 
@@ -104,7 +104,7 @@ def test_a_warning_is_told_when_it_begins_and_when_it_ends_and_shown_with_its_la
     rig = run(story)
     assert rig.told(CheckWarned) == [CheckWarned("shop", str(WEB1), "web", "the certificate ends in 9 days")]
     assert rig.told(CheckWarningEnded) == [CheckWarningEnded("shop", str(WEB1), "web")]
-    told = [journal.told(event)[1] for event in (*rig.told(CheckWarned), *rig.told(CheckWarningEnded))]
+    told = [sentences.told(event)[1] for event in (*rig.told(CheckWarned), *rig.told(CheckWarningEnded))]
     assert told == [
         "shop: 192.0.2.1:80: web warns: the certificate ends in 9 days",
         "shop: 192.0.2.1:80: web warns no longer",

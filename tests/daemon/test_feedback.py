@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from checks import Feedback, ProbeResult
-from healthlb.daemon import journal
+from healthlb.daemon import sentences
 from healthlb.model.config import Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
@@ -59,7 +59,7 @@ def test_half_drain_and_ready_are_in_the_table_at_once_and_told_once_each() -> N
         RealServerDrained(*server, "the agent says drain"),
         RealServerUndrained(*server, "the agent says ready", 2),
     ]
-    assert [journal.told(event)[1] for event in told(rig)] == [
+    assert [sentences.told(event)[1] for event in told(rig)] == [
         "shop: 192.0.2.1:80 has weight 2, was 4: web: the agent says 50%",
         "shop: 192.0.2.1:80 is drained: web: the agent says drain",
         "shop: 192.0.2.1:80 is drained no longer, weight 2: web: the agent says ready",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from healthlb.daemon import journal, logs
+from healthlb.daemon import logs
+from healthlb.daemon.chronicle import Chronicle
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
     ConfigRefused,
@@ -48,7 +49,7 @@ def written(style: logs.Style, *events: Event, journal_prefix: bool = False) -> 
     writer = logs.Logs(style, stream, journal=journal_prefix)
     writer.start()
     for event in events:
-        journal.record(event)
+        Chronicle(lambda: 1000.0).record(event)
     writer.stop()
     return stream.getvalue().splitlines()
 
@@ -145,7 +146,7 @@ def test_a_stalled_reader_costs_lines_that_are_counted_and_told(monkeypatch: pyt
     writer = logs.Logs("text", stream)
     writer.start()
     for number in range(100):
-        journal.record(Warned(f"line {number}"))
+        Chronicle(lambda: 1000.0).record(Warned(f"line {number}"))
     dropped = writer.dropped_total
     assert 85 <= dropped <= 90
     stream.gate.set()
@@ -158,7 +159,7 @@ def test_a_reader_that_has_gone_is_no_fault() -> None:
     writer = logs.Logs("text", stream)
     writer.start()
     stream.close()
-    journal.record(Warned("unheard"))
+    Chronicle(lambda: 1000.0).record(Warned("unheard"))
     writer.stop()
     assert writer.dropped_total == 1
 

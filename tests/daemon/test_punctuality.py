@@ -1,6 +1,6 @@
 """A loop that is held up says so, and how many probes that spoilt."""
 
-from healthlb.daemon import journal
+from healthlb.daemon import sentences
 from healthlb.daemon.punctuality import BEAT, GATHER, REST, Punctuality
 from healthlb.model.events import LoopHeld
 from tests.daemon.clock import Clock
@@ -43,7 +43,7 @@ def test_a_loop_that_was_held_says_for_how_long_and_how_many_probes_are_void() -
     [event] = held.told
     assert event.void == 12
     assert 0.59 - BEAT <= event.seconds <= 0.6
-    assert journal.told(event)[1] == "the loop was late by 0.50s; 12 probes are void, not failed"
+    assert sentences.told(event)[1] == "the loop was late by 0.50s; 12 probes are void, not failed"
     held.clock.run(60)
     assert len(held.told) == 1
 
@@ -64,7 +64,7 @@ def test_void_probes_are_told_even_where_no_beat_was_late() -> None:
     held.void = 1
     held.clock.run(2 * GATHER)
     assert [event.void for event in held.told] == [1]
-    assert journal.told(held.told[0])[1].endswith("1 probe is void, not failed")
+    assert sentences.told(held.told[0])[1].endswith("1 probe is void, not failed")
 
 
 def test_a_watch_that_is_closed_looks_no_more() -> None:

@@ -1,0 +1,1 @@
+"""Floor 2: tells people and programs of events: webhook, command, named pipe, mail."""
