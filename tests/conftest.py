@@ -3,7 +3,12 @@
 All others run where pytest runs.
 """
 
+import atexit
+import functools
+import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +17,8 @@ import pytest
 from classic import ClassicNat, classic_nat
 from collect import GuestSide, HostSide
 from topology import Topology
+
+_serial = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +31,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(HostSide(config, Path(__file__).parent), "lab")
     elif "LAB_SELECTION" in os.environ:
         config.pluginmanager.register(GuestSide(config, Path(os.environ["LAB_SHARED"])), "lab")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test a state directory of its own, as the service manager does: directors inherit the variable."""
+    os.environ["STATE_DIRECTORY"] = f"{_states()}/{next(_serial)}"
+
+
+@functools.cache
+def _states() -> str:
+    """Return a folder that goes when the tests end."""
+    folder = tempfile.mkdtemp(prefix="healthlb-state-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @pytest.fixture

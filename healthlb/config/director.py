@@ -12,6 +12,8 @@ from healthlb.config.walk import WRONG, Walk
 from healthlb.model.config import Api, Director, Listener
 from healthlb.model.table import Timeouts
 
+STATE_DIRECTORY = "/var/lib/healthlb"
+
 
 def read_director(walk: Walk, node: Node | None) -> Director | None:
     """Return the director's settings, or None after telling their faults."""
@@ -24,7 +26,7 @@ def read_director(walk: Walk, node: Node | None) -> Director | None:
         foreign_services=section.foreign_services,
         on_stop=section.on_stop,
         resync=section.resync,
-        state_dir=section.state_dir,
+        state_dir=section.state_dir or _state_directory(walk),
         ipvs_timeouts=None if given is None else Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0),
         sysctl=section.sysctl,
     )
@@ -60,6 +62,12 @@ def _check_admin(walk: Walk, section: ApiSection, node: MappingNode) -> None:
     if not loopback and section.certificate_file is None:
         message = f"{admin} is not a loopback address, so it needs certificate_file and key_file"
         walk.fault(node.find("admin"), keys / "admin", message)
+
+
+def _state_directory(walk: Walk) -> str:
+    """Return the first of those that the service manager made (systemd.exec(5), STATE_DIRECTORY), or the default."""
+    first = (walk.variable("STATE_DIRECTORY") or "").partition(":")[0]
+    return first if first.startswith("/") else STATE_DIRECTORY
 
 
 def _host_name() -> str:

@@ -55,7 +55,11 @@ class DirectorSection:
     resync: float = option(
         Duration(0.1, 86400.0), "How often the kernel's table is read again, to repair what differs.", 10.0
     )
-    state_dir: str = option(FilePath(), "Where state is kept over restarts.", "/var/lib/healthlb")
+    state_dir: str | None = option(
+        FilePath(),
+        "Where state is kept over restarts; default: $STATE_DIRECTORY (systemd), or /var/lib/healthlb.",
+        None,
+    )
     ipvs_timeouts: Any = option(Record(TimeoutsSection), "Connection timeouts of the whole table.", None)
     sysctl: Any = option(
         Choice(("ignore", "check", "set")), "What is done about sysctls that the file needs, as ip_forward.", "check"

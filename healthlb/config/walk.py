@@ -88,7 +88,7 @@ class Walk:
         """Return a scalar's value, or an empty list or mapping in the place of one; ValueError on a bad variable."""
         if not isinstance(node, Scalar):
             return [] if isinstance(node, Sequence) else {}
-        text = expand(node.text, self._variable) if "$" in node.text else node.text
+        text = expand(node.text, self.variable) if "$" in node.text else node.text
         return resolve(text) if node.plain else text
 
     def read(self, kind: Any, node: Node, keys: Keys) -> Any:
@@ -227,7 +227,8 @@ class Walk:
         except ValueError:
             return "text"
 
-    def _variable(self, name: str) -> str | None:
+    def variable(self, name: str) -> str | None:
+        """Return a variable of the environment, and note that it was asked for."""
         value = self._environ.get(name)
         self.variables[name] = value
         return value

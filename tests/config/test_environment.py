@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from healthlb.config.loader import load
+
 SHOP = "virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n    real_servers: [192.0.2.11]\n"
 
 
@@ -53,3 +55,19 @@ def test_variables_stand_for_check_names_types_and_includes_too(file: Any) -> No
 
 def test_names_are_taken_as_they_are_written(file: Any) -> None:
     assert "is no name" in file.faults(SHOP.replace("shop", "'${PORT}'"))[0]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "/var/lib/healthlb"),
+        ({"STATE_DIRECTORY": "/var/lib/private/one:/var/lib/two"}, "/var/lib/private/one"),
+        ({"STATE_DIRECTORY": "relative"}, "/var/lib/healthlb"),
+    ],
+)
+def test_state_is_kept_where_the_service_manager_says_unless_the_file_does(
+    file: Any, environ: dict[str, str], expected: str
+) -> None:
+    assert load(file.write("virtual_servers: {}\n"), environ=environ).director.state_dir == expected
+    own = file.write("director: {state_dir: /srv/healthlb}\nvirtual_servers: {}\n")
+    assert load(own, environ=environ).director.state_dir == "/srv/healthlb"
