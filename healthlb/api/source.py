@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from healthlb.model.changes import Actor, Change, ChangeOutcome
-from healthlb.model.occurrence import Occurrence
+from healthlb.model.occurrence import EventQuery, Occurrence
 from healthlb.model.snapshot import Snapshot
 
 
@@ -46,22 +46,6 @@ class Admin(Protocol):
     def refused(self, command: str, who: str, reason: str) -> None:
         """Take note that somebody was refused a command."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class EventQuery:
-    """Which events: ids above `after` and below `before`, from `since` (UNIX seconds) on, of a server, of some names.
-
-    At most `limit`: the newest, or with `after` the first that follow it.
-    """
-
-    after: int | None = None
-    before: int | None = None
-    since: float | None = None
-    virtual_server: str | None = None
-    real_server: str | None = None
-    names: frozenset[str] = frozenset()
-    limit: int = 100
 
 
 class EventSource(Protocol):

@@ -34,6 +34,22 @@ class Occurrence:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events: ids above `after` and below `before`, from `since` (UNIX seconds) on, of a server, of some names.
+
+    At most `limit`: the newest, or with `after` the first that follow it.
+    """
+
+    after: int | None = None
+    before: int | None = None
+    since: float | None = None
+    virtual_server: str | None = None
+    real_server: str | None = None
+    names: frozenset[str] = frozenset()
+    limit: int = 100
+
+
 def name_of(kind: type[Event]) -> str:
     """Return an event's name as operators write it: `real_server_down`."""
     return _WORD.sub("_", kind.__name__).lower()

@@ -1,1 +1,1 @@
-"""Floor 2: what outlives a restart: the state of health, operators' orders, and the event journal."""
+"""Floor 2: what outlives a restart. Operators' orders and health in files, the event journal, the lock on them."""
