@@ -1,14 +1,20 @@
 """Who is told of events, and how. Durations are float seconds."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+"""What a template's placeholders look like. JSON itself never has a bare word in braces, so nothing needs escaping."""
+PLACEHOLDERS = ("event", "message", "virtual_server", "real_server", "director", "level", "at", "count")
+"""Their names. Each becomes text for the inside of a JSON string; that of `count` is digits, so a number as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """An HTTP POST. The URL, and each header's value, may come from a file, so that no secret is in the configuration.
 
-    `preset` shapes the body: `json` (ours), `slack`, `alertmanager`; `template` is JSON with placeholders in its place.
+    `preset` shapes the body: `json` (ours), `slack`, `alertmanager`; `template` is JSON with PLACEHOLDERS in its place.
     """
 
     url: str | None = None
