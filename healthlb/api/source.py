@@ -43,8 +43,8 @@ class Admin(Protocol):
         """Carry out an operator's change and save it; return once the table follows, or after a bounded wait."""
         ...
 
-    def refused(self, command: str, who: str, reason: str) -> None:
-        """Take note that somebody was refused a command."""
+    def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
+        """Take note that somebody was refused a command, and `more` times since the last that was told."""
         ...
 
 

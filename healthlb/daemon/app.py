@@ -181,9 +181,9 @@ class Director:
         """Carry out an operator's change."""
         raise NotImplementedError
 
-    def refused(self, command: str, who: str, reason: str) -> None:
+    def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         """Tell that somebody was refused a command."""
-        self._tell(CommandRefused(command, who, reason))
+        self._tell(CommandRefused(command, who, reason, more))
 
     async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:  # noqa: ARG002  told and limited next
         """Read the file again; a bad one is refused whole and what was in force stays in force.

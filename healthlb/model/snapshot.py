@@ -8,7 +8,7 @@ from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import Feedback, Health
-from healthlb.model.overrides import Override, Removal
+from healthlb.model.overrides import Addition, Override, Removal
 from healthlb.model.table import Method, Service
 
 Admin = Literal["enabled", "draining", "drained", "disabled"]
@@ -229,7 +229,11 @@ class NotifierStatus:
 
 @dataclass(frozen=True, slots=True)
 class DirectorStatus:
-    """The director itself. `overrides` are all that are in force, also those that cover no server now."""
+    """The director itself.
+
+    `overrides` are all that are in force, also those that cover no server now, and `additions` all servers that were
+    added at run time, also those that find no place in the configuration now.
+    """
 
     name: str
     version: str
@@ -242,6 +246,7 @@ class DirectorStatus:
     state: StateStatus = StateStatus()
     journal: JournalStatus = JournalStatus()
     notifiers: tuple[NotifierStatus, ...] = ()
+    additions: tuple[Addition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

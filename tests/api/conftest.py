@@ -101,7 +101,7 @@ class Source:
     async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
         return ChangeOutcome("refused", "not here")
 
-    def refused(self, command: str, who: str, reason: str) -> None:
+    def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         """Nobody listens."""
 
     async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
