@@ -15,26 +15,28 @@ from checks import Check, Target
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
-from healthlb.config import ConfigError, Loader, plugins
-from healthlb.daemon.changes import changes
+from healthlb.config import Loader
 from healthlb.daemon.chronicle import Chronicle
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
+from healthlb.daemon.fitness import Fitness
 from healthlb.daemon.pools import Pools
-from healthlb.daemon.preflight import surroundings, tls_settings, unsupported, unusable
+from healthlb.daemon.preflight import tls_settings
 from healthlb.daemon.prober import SPELL, Prober
 from healthlb.daemon.punctuality import Punctuality
 from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.reloading import Reloading
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import release_signals
+from healthlb.daemon.tasks import Tasks
 from healthlb.daemon.view import Reload, View
-from healthlb.daemon.worker import Answer, Worker
-from healthlb.linux.table import Table, TableUnavailableError
+from healthlb.daemon.worker import Worker
+from healthlb.linux.table import Table
 from healthlb.model.changes import Actor, Change, ChangeOutcome
-from healthlb.model.config import Config, VirtualServer
-from healthlb.model.events import CommandRefused, ConfigRefused, ConfigReloaded, ProbesWaited, Warned
+from healthlb.model.config import Config
+from healthlb.model.events import CommandRefused, ProbesWaited, Warned
 
 SPARE_DESCRIPTORS = 256
 """File descriptors that are kept for everything but probes."""
@@ -73,18 +75,12 @@ class Director:
     def __init__(self, loader: Loader, table: Table, manager: ServiceManager, *, kernel: bool) -> None:
         loop = asyncio.get_running_loop()
         chance = random.Random()  # noqa: S311  spreads probes and retries, guards nothing
-        self._loader = loader
         self._table = table
         self._manager = manager
-        self._kernel = kernel
-        self._warnings: tuple[str, ...] = ()
-        self._plugins: tuple[str, ...] = ()
         self._waits = 0
         self._waited_at = float("-inf")
-        self._reload = Reload()
         self._turn = asyncio.Lock()
-        self._next: asyncio.Task[ReloadOutcome] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self._stop = asyncio.Event()
         self._files = Worker("files")
         self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence), self._hint)
@@ -97,16 +93,32 @@ class Director:
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
         )
         self._punctuality = Punctuality(loop, lambda: pools.void_total, self._tell)
+        self._fitness = Fitness(self._engine, table, self.controller, self._files, self._tell, kernel=kernel)
+        status = Reload()
         self.view = View(
             self.controller,
             self.prober,
             table.backend,
-            self._reload,
+            status,
             self._all_warnings,
             lags=self._punctuality.lags,
             counts=lambda: self._engine.counts,
         )
         self._doors = Doors(self.view, self)
+        self._reloading = Reloading(
+            loader,
+            self._files,
+            self._fitness,
+            self.controller,
+            self._doors,
+            manager=manager,
+            tell=self._tell,
+            tasks=self._tasks,
+            turn=self._turn,
+            status=status,
+            stopping=self._stop.is_set,
+            follow=self._follow,
+        )
 
     async def start(self, config: Config) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
@@ -114,23 +126,29 @@ class Director:
             await self._start(config)
 
     async def _start(self, config: Config) -> None:
-        refused = await self._unfit(config, {})
+        refused = await self._fitness.unfit(config, {})
         if refused:
             raise StartError(refused)
         await self.controller.adopt(config)
-        self._reload.loaded_at = time.time()
+        self._reloading.status.loaded_at = time.time()
         try:
             await self._doors.open(config.api)
         except ListenError as error:
             raise StartError(str(error)) from error
-        await self._look_around(config)
-        await self._look_at_plugins()
+        await self._fitness.look_around(config)
+        await self._fitness.look_at_plugins()
         await self.controller.make_pass()
+        await self._follow(config)
         gc.collect()
         gc.freeze()
         self._punctuality.start()
         self._manager.ready(config.summary())
         LOG.info("serving %s, table %s", config.summary(), self._table.backend)
+
+    async def _follow(self, config: Config) -> None:
+        """Let everything else follow a configuration that is in force, at start and after each reload."""
+        self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
+        self.view.forget()
 
     def obey(self) -> None:
         """Listen to signals from now on; those that `hold_signals` held are heard as well."""
@@ -138,8 +156,8 @@ class Director:
         loop.set_exception_handler(lambda _, context: LOG.error("%s", _unhandled(context)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
-        loop.add_signal_handler(signal.SIGUSR1, lambda: self._begin(self._report()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._reloading.soon(Actor("SIGHUP")))
+        loop.add_signal_handler(signal.SIGUSR1, lambda: self._tasks.begin(self._report()))
         release_signals()
 
     async def run(self, config: Config) -> int:
@@ -151,14 +169,12 @@ class Director:
             failed = False
             if not started:
                 return 0
-            passes = self._begin(self.controller.run())
+            passes = self._tasks.begin(self.controller.run())
             passes.add_done_callback(lambda _: self._stop.set())
             await self._stop.wait()
             return int(passes.done())
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.stop()
             await self.stop(withdraw=not failed)
 
     async def stop(self, *, withdraw: bool) -> None:
@@ -185,76 +201,9 @@ class Director:
         """Tell that somebody was refused a command."""
         self._tell(CommandRefused(command, who, reason, more))
 
-    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:  # noqa: ARG002  told and limited next
-        """Read the file again; a bad one is refused whole and what was in force stays in force.
-
-        All who ask while a reload waits for its turn share it, and one who goes away does not end it.
-        """
-        return await asyncio.shield(self._reload_soon())
-
-    def _reload_soon(self) -> asyncio.Task[ReloadOutcome]:
-        if self._next is None:
-            self._next = self._begin(self._reload_in_turn())
-        return self._next
-
-    async def _reload_in_turn(self) -> ReloadOutcome:
-        async with self._turn:
-            self._next = None
-            if self._stop.is_set():
-                return ReloadOutcome(False, "the director is stopping")
-            self._manager.reloading()
-            try:
-                return await self._try_reload()
-            finally:
-                before = self.controller.config
-                self._manager.ready(before.summary() if before is not None else "")
-
-    async def _try_reload(self) -> ReloadOutcome:
-        before = self.controller.config
-        assert before is not None  # noqa: S101  a reload comes after a start
-        try:
-            config = await self._files.do(self._loader.load)
-            refused = await self._unfit(config, before.virtual_servers)
-            if refused:
-                return self._refuse(refused)
-            await self._doors.open(config.api)
-        except ConfigError as error:
-            return self._refuse("; ".join(str(error).splitlines()))
-        except (ListenError, TableUnavailableError, TimeoutError) as error:
-            return self._refuse(str(error) or "the table does not answer")
-        found = await self._files.do(lambda: changes(before, config))
-        await self._look_around(config)
-        await self.controller.adopt(config)
-        await self.controller.make_pass()
-        self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
-        self._reload.loaded_at, self._reload.refused = time.time(), None
-        self.view.forget()
-        self._tell(ConfigReloaded(config.sha256, found))
-        gc.collect(1)
-        gc.freeze()
-        return ReloadOutcome(True, "The new configuration is in force.", found)
-
-    async def _unfit(self, config: Config, before: Mapping[str, VirtualServer]) -> str | None:
-        """Return one sentence if the engine or the table cannot do what a configuration asks for."""
-        refused = await self._files.do(lambda: unusable(self._engine, config))
-        return refused or await self.controller.with_table(lambda: unsupported(self._table, config, before))
-
-    def _refuse(self, reason: str) -> ReloadOutcome:
-        self._reload.refused = reason
-        self._tell(ConfigRefused(reason))
-        return ReloadOutcome(False, reason)
-
-    async def _look_around(self, config: Config) -> None:
-        if not self._kernel:
-            return
-        self._warnings = await self._files.do(lambda: surroundings(config))
-        for warning in self._warnings:
-            self._tell(Warned(warning))
-
-    async def _look_at_plugins(self) -> None:
-        self._plugins = await self._files.do(plugins.conflicts)
-        for sentence in self._plugins:
-            self._tell(Warned(sentence))
+    async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
+        """Read the file again, as `Reloading.reload` says."""
+        return await self._reloading.reload(actor, force=force)
 
     async def _report(self) -> None:
         if self.controller.config is not None:
@@ -262,7 +211,7 @@ class Director:
 
     async def _unless_told_to_stop(self, work: Coroutine[Any, Any, None]) -> bool:
         """Do the work and return True, or leave it and return False when told to stop meanwhile."""
-        told = self._begin(self._stop.wait())
+        told = self._tasks.begin(self._stop.wait())
         doing = asyncio.get_running_loop().create_task(work)
         try:
             await asyncio.wait([told, doing], return_when=asyncio.FIRST_COMPLETED)
@@ -272,18 +221,6 @@ class Director:
         finally:
             doing.cancel()
             await asyncio.wait([doing])
-
-    def _begin(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            LOG.error("%s", describe(error))
 
     def _alive(self) -> None:
         self._look_at_waits()
@@ -299,7 +236,7 @@ class Director:
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
         scarce = (SCARCE,) if self._scarce() else ()
-        return self._warnings + self._plugins + crowd + scarce
+        return self._fitness.warnings + crowd + scarce
 
     def _scarce(self) -> bool:
         """Whether a probe had to wait for a socket or a port lately."""
