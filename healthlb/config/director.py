@@ -29,6 +29,10 @@ def read_director(walk: Walk, node: Node | None) -> Director | None:
         state_dir=section.state_dir or _state_directory(walk),
         ipvs_timeouts=None if given is None else Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0),
         sysctl=section.sysctl,
+        state_max_age=section.state_max_age,
+        max_reload_change=section.max_reload_change,
+        watch=section.watch,
+        keep_events=section.keep_events,
     )
 
 

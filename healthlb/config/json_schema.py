@@ -7,8 +7,9 @@ from typing import Any
 
 from checks import registry
 from checks.options import Duration, Either, ListOf, Record, TableOf, show_seconds
-from healthlb.config.kinds import Name, WholeSeconds
-from healthlb.config.sections import CheckName, CommonCheck, FileSection, InlineCheck
+from healthlb.config.check_sections import CheckName, CommonCheck, InlineCheck
+from healthlb.config.kinds import Name, Percent, WholeSeconds
+from healthlb.config.sections import FileSection
 from healthlb.config.walk import NamedTable, Option, options_of
 from healthlb.config.walk_checks import CheckTypes
 
@@ -115,6 +116,8 @@ def _shown(option: Option) -> Any:
     default = option.default
     if isinstance(option.kind, Duration | WholeSeconds) and isinstance(default, int | float):
         return show_seconds(default)
+    if isinstance(option.kind, Percent):
+        return option.kind.show(default)
     if isinstance(default, bool | int | float | str):
         return default
     return None

@@ -1,4 +1,4 @@
-"""The scalars that only a director's file has: addresses, names, firewall marks, netmasks, whole seconds.
+"""The scalars that only a director's file has: addresses, names, firewall marks, netmasks, shares, whole seconds.
 
 Names of hosts are never resolved: the director must start, and start the same way, while DNS is down.
 """
@@ -18,6 +18,7 @@ HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?", re.ASCI
 PORT = re.compile(r"[0-9]{1,9}", re.ASCII)
 INTERFACE = re.compile(r"[!-.0-9;-~]{1,15}")
 NAMESPACE = re.compile(r"/[^\x00]+|[!-.0-~]{1,255}")
+SHARE = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
 BRACKETS = re.compile(r"\[(?P<address>[^\]]*)\](?::(?P<port>.*))?", re.DOTALL)
 
 
@@ -286,5 +287,35 @@ class Netmask:
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 128},
                 {"type": "string", "pattern": r"^(/?[0-9]{1,9}|[0-9]+(\.[0-9]+){3})$"},
+            ]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A share, `50%` or the bare number 50; becomes a float of 0 to 100."""
+
+    def parse(self, value: Any) -> float:
+        """Take a percentage. A bare number between 0 and 1 may be meant as a fraction, so it is refused."""
+        match = SHARE.fullmatch(value) if isinstance(value, str) else None
+        if match is None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"expected a percentage such as 50%, found {name_of(value)}")
+        percent = float(value if match is None else match["number"])
+        if match is None and 0 < percent < 1:
+            raise ValueError(f"{value} may be meant as {percent * 100:g}% or as {value}%; write it with its sign")
+        if not 0 <= percent <= 100:
+            raise ValueError(f"{value} is out of range: 0% to 100%")
+        return percent
+
+    def show(self, value: float) -> str:
+        """Return a percentage the way that the file spells it."""
+        return f"{value:g}%"
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what `parse` takes."""
+        return {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 100},
+                {"type": "string", "pattern": f"^{SHARE.pattern.replace('?P<number>', '')}$"},
             ]
         }

@@ -5,7 +5,7 @@ option names (`*_file`) is opened: that belongs to whoever uses it, so that what
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +17,12 @@ from healthlb.config.files import Contents, Gathered, Gathering
 from healthlb.config.kinds import Name
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
+from healthlb.config.real_servers import Pattern
 from healthlb.config.servers import read_virtual_server
 from healthlb.config.walk import WRONG, Wrong, twice
 from healthlb.config.walk_checks import CheckTypes, CheckWalk, Configured
 from healthlb.model.config import Config, RealServer, VirtualServer
+from healthlb.model.notifiers import Notifier
 from healthlb.model.table import ServiceKey
 
 
@@ -30,12 +32,23 @@ class Rests:
 
     variables: tuple[tuple[str, str | None], ...] = ()
     names: tuple[tuple[str, Configured], ...] = ()
+    receivers: tuple[str, ...] = ()
 
-    def hold(self, environ: Mapping[str, str], named: Mapping[str, Any]) -> bool:
+    @classmethod
+    def of(cls, walk: CheckWalk) -> "Rests":
+        """Return what a walk has met."""
+        rests = cls(tuple(walk.variables.items()), tuple(walk.names.items()), tuple(walk.receivers))
+        return rests if rests != NOTHING else NOTHING
+
+    def hold(self, environ: Mapping[str, str], named: Mapping[str, Any], notifiers: Collection[str]) -> bool:
         """Whether all of it is still so."""
-        return all(environ.get(name) == value for name, value in self.variables) and all(
-            named.get(name) == configured and named[name].check.name == configured.check.name
-            for name, configured in self.names
+        return (
+            all(environ.get(name) == value for name, value in self.variables)
+            and all(
+                named.get(name) == configured and named[name].check.name == configured.check.name
+                for name, configured in self.names
+            )
+            and all(name in notifiers for name in self.receivers)
         )
 
 
@@ -120,6 +133,7 @@ class _Reading:
         self._before = before
         self._faults = Faults()
         self._named: dict[str, Configured | Wrong] = {}
+        self._notifiers: dict[str, Notifier | Wrong] = {}
         self._names: dict[str, Scalar | None] = {}
         self._keys: dict[ServiceKey, tuple[str, Node | None]] = {}
         self.after = Memory()
@@ -138,10 +152,13 @@ class _Reading:
             )
         if self._faults or director is None or api is None:
             raise self._faults.error()
-        return Config(director, api, servers, path, gathered.sha256)
+        return Config(director, api, servers, path, gathered.sha256, named=dict(self._named))
 
     def _walk(self) -> CheckWalk:
-        return CheckWalk(self._faults, self._environ, self._types, self._named, self._share)
+        return CheckWalk(self._faults, self._environ, self._types, self._named, self._share, notifiers=self._notifiers)
+
+    def _hold(self, rests: Rests) -> bool:
+        return rests.hold(self._environ, self._named, self._notifiers)
 
     def _share(self, value: Any) -> Any:
         """Return the one object that stands for all equal ones; a check's name counts here."""
@@ -184,7 +201,7 @@ class _Reading:
     def _read_block(self, block: Block) -> VirtualServer | None:
         digest = block.digest()
         kept = self._before.servers.get(digest)
-        if kept is None or not kept.rests.hold(self._environ, self._named):
+        if kept is None or not self._hold(kept.rests):
             name, node = virtual_server(block)
             return self._read_pair(name, node, digest)
         server = kept.server
@@ -244,32 +261,33 @@ class _Reading:
 
         short = name.text[:128]
         server = read_virtual_server(walk, short, node, keys / short, items)
-        rests = Rests(tuple(walk.variables.items()), tuple(walk.names.items()))
-        return server if named else None, rests if rests != NOTHING else NOTHING
+        return server if named else None, Rests.of(walk)
 
     def _read_pool(
         self, walk: CheckWalk, name: str, listed: LazySequence, read: Callable[[Node, int], RealServer | None]
     ) -> Iterator[tuple[Node, RealServer | None]]:
         before = self._before.pools.get(name)
         known: Mapping[bytes, RealServer] = {}
-        if before is not None and before.context == listed.context and before.rests.hold(self._environ, self._named):
+        if before is not None and before.context == listed.context and self._hold(before.rests):
             known = before.servers
             walk.variables.update(before.rests.variables)
             walk.names.update(before.rests.names)
+            walk.receivers.update(dict.fromkeys(before.rests.receivers))
         servers: dict[bytes, RealServer] = {}
         for index, (digest, node) in enumerate(listed.walk(known.__contains__)):
             server = known[digest] if node is None else read(node, index)
             if server is not None:
                 servers[digest] = server
             yield (listed if node is None else node), server
-        rests = Rests(tuple(walk.variables.items()), tuple(walk.names.items()))
-        self.after.pools[name] = KeptPool(listed.context, rests, servers)
+        self.after.pools[name] = KeptPool(listed.context, Rests.of(walk), servers)
 
 
 def _names(value: Any) -> str:
     """Return the names within a value, which do not make checks differ but must not be swapped for one another."""
     if isinstance(value, Configured):
         return value.check.name
+    if isinstance(value, Pattern):
+        return " ".join(value.names)
     return str(getattr(value, "name", ""))
 
 

@@ -21,7 +21,7 @@ from checks.options import (
     Text,
     show_seconds,
 )
-from healthlb.config.sections import CommonCheck
+from healthlb.config.check_sections import CommonCheck
 from healthlb.config.walk import Option, options_of, words
 from healthlb.config.walk_checks import CheckTypes
 

@@ -1,43 +1,32 @@
-"""Virtual servers and their pools: inheritance filled in, and every rule that spans more than one key.
-
-The kernel's rules are those of Linux net/netfilter/ipvs: ip_vs_ctl.c (`ip_vs_genl_set_cmd`: a real server of the other
-family under method tunnel only; `__ip_vs_add_dest`: lower threshold at most the upper, no IPv6 link-local address) and
-ip_vs_core.c (`ip_vs_schedule`, `ip_vs_sched_persist`: where a port is translated and where it is not).
-"""
+"""Virtual servers: the service, what its real servers inherit, the pool, and what stands in for it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from healthlb.config.blocks import Stale
 from healthlb.config.faults import Keys
 from healthlb.config.nodes import Mapping as MappingNode
-from healthlb.config.nodes import Node, Scalar, Sequence
-from healthlb.config.sections import QuorumSection, RealServerSection, VirtualServerSection
+from healthlb.config.nodes import Node, Sequence
+from healthlb.config.real_servers import (
+    Pattern,
+    Pool,
+    at,
+    distinct,
+    known,
+    read_flap_damping,
+    read_real_server,
+    thresholds,
+)
+from healthlb.config.server_sections import QuorumSection, SorryServerSection, VirtualServerSection
 from healthlb.config.services import read_method, read_service
-from healthlb.config.walk import WRONG, Wrong, wrong
-from healthlb.config.walk_checks import CheckWalk, Configured, same_family
-from healthlb.model.config import Probe, Quorum, RealServer, VirtualServer
-from healthlb.model.endpoint import Endpoint, Family
-from healthlb.model.table import Method, Service
+from healthlb.config.walk import Wrong, wrong
+from healthlb.config.walk_checks import CheckWalk
+from healthlb.model.config import Quorum, RealServer, VirtualServer
+from healthlb.model.endpoint import Endpoint
 
-IP: dict[Family, str] = {"inet": "IPv4", "inet6": "IPv6"}
-LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
+RAW = ("real_servers", "sorry_server")
 ReadItem = Callable[[Node, int], RealServer | None]
 ReadItems = Callable[[Sequence, ReadItem], Iterable[tuple[Node, RealServer | None]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What a real server takes from its virtual server."""
-
-    name: str
-    section: VirtualServerSection
-    service: Service | Wrong
-    method: Method | Wrong
-    checks: tuple[Configured, ...] | Wrong
-    node: MappingNode
-    keys: Keys
 
 
 def read_virtual_server(
@@ -51,162 +40,126 @@ def read_virtual_server(
 
     `read_items` goes through the pool's list. With a fault told, the values in what is returned may be made up.
     """
-    section: VirtualServerSection | Wrong = walk.partial(VirtualServerSection, node, keys, raw=("real_servers",))
+    section: VirtualServerSection | Wrong = walk.partial(VirtualServerSection, node, keys, raw=RAW)
     if isinstance(section, Wrong) or not isinstance(node, MappingNode):
         return None
     service = read_service(walk, section, node, keys)
-    method = read_method(walk, section.method, section.tunnel, node, keys, own=True)
-    _thresholds(walk, section.upper_threshold, section.lower_threshold, node, keys)
     _quorum(walk, section.quorum, node, keys)
-    checks = _checks((walk.default(),) if section.check is None else section.check, walk, node, keys)
-    pool = Pool(name, section, service, walk.share(method), checks, node, keys)
-    real_servers = _real_servers(walk, pool, read_items)
+    pattern = _pattern(walk, section, node, keys)
+    pool = Pool(name, service, pattern)
+    backup = Pool(name, service, _stand_in(pattern), SorryServerSection)
+    taken = _Taken(walk)
+    real_servers = _real_servers(walk, pool, section.real_servers, keys, read_items, taken=taken)
+    sorry_servers = _sorry_servers(walk, backup, node, keys, taken)
     if isinstance(service, Wrong):
         return None
-    quorum = Quorum() if wrong(section.quorum) else walk.share(Quorum(section.quorum.up, section.quorum.hysteresis))
-    return VirtualServer(name, service, _known(pool.method), tuple(real_servers), quorum)
+    return VirtualServer(
+        name=name,
+        service=service,
+        method=known(pattern.method),
+        real_servers=tuple(real_servers),
+        quorum=Quorum() if wrong(section.quorum) else walk.share(Quorum(section.quorum.up, section.quorum.hysteresis)),
+        panic=section.panic,
+        sorry_servers=tuple(sorry_servers),
+        on_quorum_lost=section.on_quorum_lost,
+        pattern=pattern,
+    )
 
 
-def _real_servers(walk: CheckWalk, pool: Pool, read_items: ReadItems) -> list[RealServer]:
-    listed = pool.section.real_servers
-    keys = pool.keys / "real_servers"
+def _pattern(walk: CheckWalk, section: VirtualServerSection, node: MappingNode, keys: Keys) -> Pattern:
+    """Return what the pool's servers inherit."""
+    thresholds(walk, section.upper_threshold, section.lower_threshold, node, keys)
+    pattern = Pattern(
+        kind=section.method,
+        tunnel=section.tunnel,
+        method=walk.share(read_method(walk, section.method, section.tunnel, node, keys, own=True)),
+        checks=distinct((walk.default(),) if section.check is None else section.check, walk, node, keys),
+        weight=section.weight,
+        upper_threshold=section.upper_threshold,
+        lower_threshold=section.lower_threshold,
+        require=section.require,
+        on_failure=section.on_failure,
+        initial=section.initial,
+        slow_start=section.slow_start,
+        drain_timeout=section.drain_timeout,
+        flap_damping=read_flap_damping(walk, section.flap_damping, node, keys),
+    )
+    shared: Pattern = walk.share(pattern)
+    return shared
+
+
+def _stand_in(pattern: Pattern) -> Pattern:
+    """Return what a sorry server inherits: how packets reach it and what becomes of its row, but no check or limit."""
+    return Pattern(
+        kind=pattern.kind,
+        tunnel=pattern.tunnel,
+        method=pattern.method,
+        checks=(),
+        on_failure=pattern.on_failure,
+        drain_timeout=pattern.drain_timeout,
+    )
+
+
+class _Taken:
+    """The addresses and names that a pool has already, with their places."""
+
+    def __init__(self, walk: CheckWalk) -> None:
+        self._walk = walk
+        self._addresses: dict[Endpoint, Node] = {}
+        self._names: dict[str, Node] = {}
+
+    def take(self, server: RealServer, node: Node, keys: Keys) -> None:
+        """Tell of a server whose address or name is taken; Stale where a place is not known, only that of its list."""
+        first = self._addresses.get(server.address) or self._names.get(server.name)
+        if first is not None and (isinstance(first, Sequence) or isinstance(node, Sequence)):
+            raise Stale
+        if server.address in self._addresses:
+            message = f"{server.address} is in this pool already (line {self._addresses[server.address].line + 1})"
+            self._walk.fault(at(node, "address"), keys, message)
+        elif server.name in self._names:
+            message = f"the name {server.name} is in this pool already (line {self._names[server.name].line + 1})"
+            self._walk.fault(at(node, "name"), keys, message)
+        self._addresses.setdefault(server.address, node)
+        self._names.setdefault(server.name, node)
+
+
+def _real_servers(
+    walk: CheckWalk, pool: Pool, listed: Any, keys: Keys, read_items: ReadItems, *, taken: _Taken
+) -> list[RealServer]:
+    keys /= "real_servers"
     if not isinstance(listed, Sequence):
         if not isinstance(listed, Wrong):
             walk.fault(listed, keys, f"expected a list, found {walk.found(listed)}")
         return []
-    addresses: dict[Endpoint, Node] = {}
-    names: dict[str, Node] = {}
     found = []
 
     def read(node: Node, index: int) -> RealServer | None:
         return read_real_server(walk, pool, node, keys / index)
 
     for index, (node, server) in enumerate(read_items(listed, read)):
-        if server is None:
-            continue
-        first = addresses.get(server.address) or names.get(server.name)
-        if first is not None and (first is listed or node is listed):
-            raise Stale
-        if server.address in addresses:
-            message = f"{server.address} is in this pool already (line {addresses[server.address].line + 1})"
-            walk.fault(_at(node, "address"), keys / index, message)
-        elif server.name in names:
-            message = f"the name {server.name} is in this pool already (line {names[server.name].line + 1})"
-            walk.fault(_at(node, "name"), keys / index, message)
-        addresses.setdefault(server.address, node)
-        names.setdefault(server.name, node)
-        found.append(server)
+        if server is not None:
+            taken.take(server, node, keys / index)
+            found.append(server)
     return found
 
 
-def read_real_server(walk: CheckWalk, pool: Pool, node: Node, keys: Keys) -> RealServer | None:
-    """Return one real server after telling its faults, or None where not even its address can be told."""
-    if isinstance(node, Scalar):
-        place = walk.read(ADDRESS, node, keys)
-        section = RealServerSection(address=place)
-        mapping = MappingNode(node.source, node.line, node.column, [])
-    elif isinstance(node, MappingNode):
-        section = walk.partial(RealServerSection, node, keys)
-        mapping = node
-    else:
-        walk.fault(node, keys, f"expected an address or a mapping, found a list{BRACKETS}")
-        return None
-    above = pool.section
-    method = _method(walk, pool, section, mapping, keys)
-    upper = _first(section.upper_threshold, above.upper_threshold)
-    lower = _first(section.lower_threshold, above.lower_threshold)
-    if section.upper_threshold is not None or section.lower_threshold is not None:
-        _thresholds(walk, upper, lower, mapping, keys)
-    checks = pool.checks if section.check is None else _checks(section.check, walk, mapping, keys)
-    address = _address(walk, pool, section, mapping, keys, method=method)
-    if isinstance(address, Wrong):
-        return None
-    name = str(address) if section.name is None or wrong(section.name) else section.name
-    aim = Aim(pool, name, address, mapping, keys)
-    return RealServer(
-        name=name,
-        address=address,
-        method=walk.share(_known(method)),
-        probes=() if isinstance(checks, Wrong) else tuple(_probe(walk, each, aim) for each in checks),
-        weight=_first(section.weight, above.weight),
-        upper_threshold=upper,
-        lower_threshold=lower,
-        require=_first(section.require, above.require),
-        on_failure=_first(section.on_failure, above.on_failure),
-        initial=_first(section.initial, above.initial),
-    )
-
-
-def _known(method: Method | Wrong) -> Method:
-    """Return the method, or one made up where a fault about it has been told."""
-    return Method("nat") if isinstance(method, Wrong) else method
-
-
-ADDRESS = RealServerSection.__dataclass_fields__["address"].metadata["kind"]
-BRACKETS = "; an IPv6 address in brackets needs quotes"
-
-
-def _first(own: Any, above: Any) -> Any:
-    return above if own is None else own
-
-
-def _at(node: Node, key: str) -> Node:
-    return node.find(key) if isinstance(node, MappingNode) else node
-
-
-def _method(walk: CheckWalk, pool: Pool, section: RealServerSection, node: MappingNode, keys: Keys) -> Method | Wrong:
-    if section.method is None and section.tunnel is None:
-        return pool.method
-    kind = _first(section.method, pool.section.method)
-    tunnel = _first(section.tunnel, pool.section.tunnel if kind == "tunnel" else None)
-    return read_method(walk, kind, tunnel, node, keys, own=section.tunnel is not None)
-
-
-def _address(
-    walk: CheckWalk, pool: Pool, section: RealServerSection, node: MappingNode, keys: Keys, *, method: Method | Wrong
-) -> Endpoint | Wrong:
-    """Return the real server's address with its port, as the kernel's rules allow them."""
-    service = pool.service
-    if wrong(section.address) or isinstance(service, Wrong):
-        return WRONG
-    text, given = section.address
-    at, keys = node.find("address"), keys / "address" if node.pairs else keys
-    key = service.key
-    endpoint = Endpoint(text, key.port if given is None else given)
-    if isinstance(method, Wrong):
-        return endpoint
-    if endpoint.family != key.family and method.kind != "tunnel":
-        return walk.fault(
-            at,
-            keys,
-            f"an {IP[endpoint.family]} real server in an {IP[key.family]} service needs method tunnel, not {method}",
-        )
-    if endpoint.address.startswith(LINK_LOCAL) and endpoint.family == "inet6":
-        return walk.fault(at, keys, f"{endpoint.address} is link-local, which an IPVS row cannot hold")
-    if endpoint.port == key.port:
-        return endpoint
-    if endpoint.port == 0:
-        return walk.fault(at, keys, "port 0 is out of range: 1 to 65535; leave it out for the virtual server's port")
-    if method.kind != "nat":
-        theirs = f"the virtual server's port {key.port}" if key.port else "the port that the client asked for"
-        return walk.fault(
-            at, keys, f"{method.kind} does not translate ports: the real server listens on {theirs}; leave the port out"
-        )
-    if key.port == 0 and service.persistence is not None:
-        what = "firewall mark" if key.protocol == "fwmark" else "all-port"
-        return walk.fault(
-            at, keys, f"the kernel does not translate ports of a persistent {what} service; leave the port out"
-        )
-    return endpoint
-
-
-def _thresholds(walk: CheckWalk, upper: Any, lower: Any, node: MappingNode, keys: Keys) -> None:
-    if not wrong(upper, lower) and lower > upper:
-        walk.fault(
-            node.find("lower_threshold" if node.has("lower_threshold") else "upper_threshold"),
-            keys / "lower_threshold",
-            f"{lower} is above upper_threshold, which is {upper}",
-        )
+def _sorry_servers(walk: CheckWalk, pool: Pool, node: MappingNode, keys: Keys, taken: _Taken) -> list[RealServer]:
+    """Return what stands in for the pool: one server, or a list of them."""
+    if not node.has("sorry_server"):
+        return []
+    listed, keys = node.find("sorry_server"), keys / "sorry_server"
+    items = [(listed, keys)]
+    if isinstance(listed, Sequence):
+        items = [(item, keys / index) for index, item in enumerate(listed.items)]
+        if not items:
+            walk.fault(listed, keys, "expected a list of at least 1, found 0")
+    found = []
+    for item, place in items:
+        server = read_real_server(walk, pool, item, place)
+        if server is not None:
+            taken.take(server, item, place)
+            found.append(server)
+    return found
 
 
 def _quorum(walk: CheckWalk, quorum: QuorumSection | Wrong, node: MappingNode, keys: Keys) -> None:
@@ -215,64 +168,4 @@ def _quorum(walk: CheckWalk, quorum: QuorumSection | Wrong, node: MappingNode, k
     message = (
         f"{quorum.hysteresis} is not below up, which is {quorum.up}: the quorum would only be lost with nobody left"
     )
-    walk.fault(_at(node.find("quorum"), "hysteresis"), keys / "quorum" / "hysteresis", message)
-
-
-def _checks(
-    checks: tuple[Configured, ...] | Wrong, walk: CheckWalk, node: MappingNode, keys: Keys
-) -> tuple[Configured, ...] | Wrong:
-    """Return the checks, whose names must tell them apart in the status."""
-    if isinstance(checks, Wrong):
-        return WRONG
-    names = [configured.check.name for configured in checks]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            message = f"two checks are called {name}; give one another name"
-            return walk.fault(node.find("check"), keys / "check", message)
-    return checks
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """The real server that a probe is for, and where the file has it."""
-
-    pool: Pool
-    name: str
-    address: Endpoint
-    node: MappingNode
-    keys: Keys
-
-
-def _probe(walk: CheckWalk, configured: Configured, aim: Aim) -> Probe:
-    address, port = configured.address or aim.address.address, configured.port or aim.address.port
-    check, way = configured.check, configured.way
-    if port == 0 and configured.has_port:
-        message = f"the check {check.name} has no port to probe; give the check a port"
-        walk.fault(aim.node, aim.keys, message)
-    if way.source is not None and not same_family(way.source, address):
-        message = (
-            f"the check {check.name} probes from {way.source}, which cannot reach {address}; "
-            "give it a check whose source is of its own address family"
-        )
-        walk.fault(aim.node, aim.keys, message)
-    if configured.conversation.per_server:
-        return Probe(check, Endpoint(address, port), _context(aim))
-    # Without a port of its own, a check of two services on one machine is one probe.
-    return Probe(check, Endpoint(address, port if configured.has_port else 0))
-
-
-def _context(aim: Aim) -> tuple[tuple[str, str], ...]:
-    """Return what a check that is probed for each real server by itself is told of it."""
-    service = aim.pool.service
-    if isinstance(service, Wrong):
-        return ()
-    key = service.key
-    mark = (("fwmark", str(key.fwmark)),) if key.protocol == "fwmark" else ()
-    return (
-        ("virtual_server", aim.pool.name),
-        ("virtual_address", key.address),
-        ("virtual_port", str(key.port)),
-        ("protocol", key.protocol),
-        *mark,
-        ("real_server", aim.name),
-    )
+    walk.fault(at(node.find("quorum"), "hysteresis"), keys / "quorum" / "hysteresis", message)

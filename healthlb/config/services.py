@@ -3,7 +3,7 @@
 from checks.options import name_of
 from healthlb.config.faults import Keys
 from healthlb.config.nodes import Mapping as MappingNode
-from healthlb.config.sections import PersistenceSection, TunnelSection, VirtualServerSection
+from healthlb.config.server_sections import PersistenceSection, TunnelSection, VirtualServerSection
 from healthlb.config.walk import WRONG, Walk, Wrong, wrong
 from healthlb.model.endpoint import Endpoint, Family
 from healthlb.model.table import Method, Persistence, SchedulerFlag, Service, ServiceKey, Tunnel

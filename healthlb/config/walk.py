@@ -114,7 +114,7 @@ class Walk:
 
     def partial(self, of: type, node: Node, keys: Keys, raw: Collection[str] = ()) -> Any:
         """Return a dataclass instance whose unreadable fields are WRONG; those in `raw` are the nodes themselves."""
-        values = self.fields(options_of(of), node, keys, raw=raw, later=getattr(of, "later", ()))
+        values = self.fields(options_of(of), node, keys, raw=raw, refused=getattr(of, "refused", None))
         return WRONG if values is None else of(**values)
 
     def fields(
@@ -124,9 +124,9 @@ class Walk:
         keys: Keys,
         *,
         raw: Collection[str] = (),
-        later: Collection[str] = (),
+        refused: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
-        """Return every option's value, or None when the node is no mapping."""
+        """Return every option's value, or None when the node is no mapping; `refused` as for `unknown`."""
         if not isinstance(node, MappingNode):
             self.fault(node, keys, f"expected a mapping, found {self.found(node)}")
             return None
@@ -140,7 +140,7 @@ class Walk:
             seen[name] = key
             option = options.get(name)
             if option is None:
-                self.fault(key, keys / _short(name), self.unknown(name, options, later))
+                self.fault(key, keys / _short(name), self.unknown(name, options, refused or {}))
             elif name in raw:
                 values[name] = value
             else:
@@ -168,10 +168,10 @@ class Walk:
                     self.fault(key, keys / _short(key.text), twice(key, first))
         return pairs
 
-    def unknown(self, name: str, options: Mapping[str, Option], later: Collection[str]) -> str:
-        """Return what is said of a key that is not known, or not yet."""
-        if name in later:
-            return f"this version of healthlb does not have '{name}' yet"
+    def unknown(self, name: str, options: Mapping[str, Option], refused: Mapping[str, str]) -> str:
+        """Return what is said of a key that is not known; `refused` are those that have a sentence of their own."""
+        if name in refused:
+            return refused[name]
         guess = self.guess(name, options)
         known = "" if guess or self.faults.full else f"; known here: {', '.join(options)}"
         return f"unknown key{guess or known}"

@@ -1,6 +1,6 @@
 """Reads checks: the common options, those of the type, and how the type's own options fit together."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -8,10 +8,11 @@ from checks import DIRECT, CarrierName, Way
 from checks import Check as Conversation
 from checks.options import name_of, show_seconds
 from checks.plugins import PluginError
+from healthlb.config.check_sections import CheckName, CommonCheck, InlineCheck
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar
-from healthlb.config.sections import CheckName, CommonCheck, InlineCheck
+from healthlb.config.server_sections import NotifierName
 from healthlb.config.walk import WRONG, Walk, Wrong, options_of, words
 from healthlb.model.config import Check
 from healthlb.model.health import Schedule
@@ -50,7 +51,10 @@ class Configured:
 
 
 class CheckWalk(Walk):
-    """A walk that knows checks. `named` is the file's `checks`; `names` notes which of them were asked for."""
+    """A walk that knows checks and the names of notifiers. `named` is the file's `checks`, `notifiers` its `notifiers`.
+
+    `names` and `receivers` note which of them were asked for.
+    """
 
     def __init__(
         self,
@@ -59,9 +63,13 @@ class CheckWalk(Walk):
         types: CheckTypes,
         named: Mapping[str, Configured | Wrong],
         share: Callable[[Any], Any],
+        *,
+        notifiers: Collection[str] = (),
     ) -> None:
         super().__init__(faults, environ)
         self.names: dict[str, Configured] = {}
+        self.receivers: dict[str, None] = {}
+        self._notifiers = notifiers
         self._types = types
         self._named = named
         self.share = share
@@ -72,6 +80,8 @@ class CheckWalk(Walk):
             return self.check(node, keys, named=kind.named)
         if isinstance(kind, CheckName):
             return self._by_name(node, keys)
+        if isinstance(kind, NotifierName):
+            return self._notifier(kind, node, keys)
         return super().read(kind, node, keys)
 
     def is_written_as(self, kind: Any, node: Node) -> bool:
@@ -161,6 +171,16 @@ class CheckWalk(Walk):
         if not guess and isinstance(name, str) and name in self._types:
             guess = f"; for a check of that type with its defaults write {{type: {name}}}"
         return self.fault(node, keys, f"there is no check named {name_of(name)} under checks{guess}")
+
+    def _notifier(self, kind: NotifierName, node: Node, keys: Keys) -> Any:
+        name = super().read(kind, node, keys)
+        if isinstance(name, Wrong):
+            return WRONG
+        if name not in self._notifiers:
+            guess = self.guess(name, self._notifiers)
+            return self.fault(node, keys, f"there is no notifier named {name_of(name)} under notifiers{guess}")
+        self.receivers[name] = None
+        return name
 
 
 def _common_faults(common: CommonCheck, conversation: Conversation) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,10 @@ def test_a_name_that_urls_or_metrics_would_have_to_quote_is_refused(file: Any, n
             "director: {ipvs_timeouts: {tcp: 1.5}}",
             "1:33: director.ipvs_timeouts.tcp: 1.5 has a fraction of a second; the kernel counts whole seconds",
         ),
+        ("director: {max_reload_change: 120%}", "1:31: director.max_reload_change: 120% is out of range: 0% to 100%"),
+        ("director: {keep_events: 10}", "1:25: director.keep_events: 10 is out of range: 1000 to 10000000"),
+        ("director: {watch: yes}", "1:19: director.watch: expected true or false, found 'yes'"),
+        ("director: {state_max_age: x}", "1:27: director.state_max_age: expected a duration such as 500ms"),
         ("director: {ipvs_timeouts: {udp: 0s}}", "1:33: director.ipvs_timeouts.udp: 0s is out of range: 1s to "),
         (
             "api: {listen: localhost:9480}",

@@ -72,8 +72,6 @@ SHOP = f"virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n{POOL}"
             ),
         ),
         ("schedular: rr", "schedular: unknown key; did you mean 'scheduler'?"),
-        ("panic: 50%", "panic: this version of healthlb does not have 'panic' yet"),
-        ("sorry_server: {}", "sorry_server: this version of healthlb does not have 'sorry_server' yet"),
         ("method: nt", "method: expected nat, dr or tunnel, found 'nt'; did you mean 'nat'?"),
         ("one_packet: yes", "one_packet: expected true or false, found 'yes'"),
         ("one_packet: true", "one_packet: is for UDP only, and the service is tcp"),
@@ -211,11 +209,6 @@ def test_a_mistake_in_a_bare_real_server_is_told_at_its_item(file: Any, address:
             "lower_threshold: 6 is above upper_threshold, which is 5",
         ),
         ("method: nat", "address: 192.0.2.11\n        wieght: 6", "wieght: unknown key; did you mean 'weight'?"),
-        (
-            "method: nat",
-            "address: 192.0.2.11\n        slow_start: 6",
-            "slow_start: this version of healthlb does not have 'slow_start' yet",
-        ),
         ("method: nat", "weight: 6", "address: is missing: the address, with a port unless it is the virtual server's"),
         (
             "method: nat",

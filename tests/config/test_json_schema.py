@@ -183,6 +183,10 @@ PLAUSIBLE: dict[str, list[Any]] = {
     "weight": [0, 7, "${A:-7}"],
     "upper_threshold": [0, 9000],
     "quorum": [{}, {"up": 3, "hysteresis": 2}],
+    "panic": [0, 50, "50%", "${A:-50%}"],
+    "slow_start": [0, "30s"],
+    "flap_damping": [{}, "none", {"changes": 3, "hold": 5}],
+    "sorry_server": ["192.0.2.7", ["192.0.2.70", {"address": "192.0.2.71", "method": "dr", "check": "web"}]],
     "real_servers": [[], ["192.0.2.7"], [{"address": "192.0.2.7", "weight": 2}, "192.0.2.8:90"]],
 }
 

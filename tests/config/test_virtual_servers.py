@@ -51,13 +51,20 @@ def test_the_director_is_as_it_is_written(file: Any) -> None:
           state_dir: /srv
           ipvs_timeouts: {tcp: 15m, udp: 300}
           sysctl: set
+          state_max_age: 1h
+          max_reload_change: 25%
+          watch: true
+          keep_events: 5000
         api:
           listen: '[::]:80'
           admin: none
         virtual_servers: {}
         """
     )
-    assert config.director == Director("lb1", "remove", "drain", 0.5, "/srv", Timeouts(900, 0, 300), "set")
+    timeouts = Timeouts(900, 0, 300)
+    assert config.director == Director(
+        "lb1", "remove", "drain", 0.5, "/srv", timeouts, "set", 3600.0, 25.0, watch=True, keep_events=5000
+    )
     assert config.api == Api(Listener(Endpoint("::", 80)), None)
 
 
