@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from healthlb.core.desired import Standing, desired_row
-from healthlb.core.plan import plan, scope
+from healthlb.core.plan import applied, plan, scope
 from healthlb.model.config import Config, RealServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Health
@@ -16,10 +16,14 @@ Known = Mapping[tuple[str, Endpoint], Standing]
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The operations that come at once, and the servers that wait for a first verdict, each as `pool: server`."""
+    """The operations that come at once, and the servers that wait for a first verdict, each as `pool: server`.
+
+    `share` is how much of the table's live weight the operations take out, from 0 to 1.
+    """
 
     operations: Sequence[Operation]
     waiting: Sequence[str]
+    share: float = 0.0
 
 
 def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[ServiceKey]) -> Rehearsal:
@@ -42,7 +46,25 @@ def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[
         services[server.service.key] = desired_row(server, standings, present)
     everything = frozenset(actual.services) if config.director.foreign_services == "remove" else former
     here = scope(actual, everything | services.keys())
-    return Rehearsal(plan(here, IpvsTable(services, config.director.ipvs_timeouts)), waiting)
+    operations = plan(here, IpvsTable(services, config.director.ipvs_timeouts))
+    return Rehearsal(operations, waiting, taken_out(here, applied(here, operations)))
+
+
+def taken_out(before: IpvsTable, after: IpvsTable) -> float:
+    """Return the share of the live weight of `before` that is no more in `after`, from 0 to 1.
+
+    A destination counts by what its own weight falls by, all of it where it is gone; weight that another one gains
+    makes up for nothing, as that is where the connections would have to go.
+    """
+    live = lost = 0
+    for key, row in before.services.items():
+        later = after.services.get(key)
+        present = later.destinations if later is not None else {}
+        for address, destination in row.destinations.items():
+            live += destination.weight
+            remaining = present.get(address)
+            lost += max(0, destination.weight - (remaining.weight if remaining is not None else 0))
+    return lost / live if live else 0.0
 
 
 def _guess(server: RealServer, present: Destination | None) -> Standing:

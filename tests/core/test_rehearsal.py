@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+
 from healthlb.core.desired import Standing
-from healthlb.core.rehearsal import Rehearsal, rehearse
+from healthlb.core.rehearsal import Rehearsal, rehearse, taken_out
 from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health
 from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination
 from healthlb.model.table import Destination, IpvsTable, Method, Service, ServiceKey, ServiceRow
-from tests.strategies import real_server
+from tests.strategies import real_server, tables
 
 WEB1, WEB2 = Endpoint("192.0.2.1", 80), Endpoint("192.0.2.2", 80)
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
@@ -76,3 +78,35 @@ def test_foreign_services_stay_unless_the_file_says_remove() -> None:
 def test_a_row_of_a_server_configured_with_weight_0_is_no_sign_of_failure() -> None:
     shop = replace(SHOP, real_servers=(real_server(WEB1, weight=2), real_server(WEB2, weight=0)))
     assert rehearsed(replace(CONFIG, virtual_servers={"shop": shop})).operations == []
+
+
+def row(*weights: int) -> ServiceRow:
+    found = [Endpoint(f"192.0.2.{number}", 80) for number, _ in enumerate(weights, 1)]
+    rows = {each: Destination(each, Method("nat"), weight) for each, weight in zip(found, weights, strict=True)}
+    return ServiceRow(SERVICE, rows)
+
+
+def shared(before: ServiceRow, after: ServiceRow | None) -> float:
+    return taken_out(IpvsTable({SERVICE.key: before}), IpvsTable({SERVICE.key: after} if after is not None else {}))
+
+
+def test_the_share_that_is_taken_out_is_of_live_weight_and_nothing_makes_up_for_it() -> None:
+    assert shared(row(2, 2), row(2, 2)) == 0.0
+    assert shared(row(2, 2), row(2)) == 0.5
+    assert shared(row(2, 2), row(1, 2)) == 0.25
+    assert shared(row(2, 2), row(0, 9)) == 0.5
+    assert shared(row(2, 2), None) == 1.0
+    assert shared(row(0, 0), row()) == 0.0
+
+
+@given(tables, tables)
+def test_a_share_is_a_share_and_what_only_grows_takes_nothing_out(before: IpvsTable, after: IpvsTable) -> None:
+    assert 0.0 <= taken_out(before, after) <= 1.0
+    assert taken_out(before, before) == 0.0
+    assert taken_out(IpvsTable(), before) == 0.0
+
+
+def test_a_rehearsal_tells_how_much_of_the_live_weight_goes() -> None:
+    assert rehearsed().share == 0.5
+    assert rehearsed(former=frozenset({OTHER.key})).share == 0.5
+    assert rehearsed(replace(CONFIG, virtual_servers={}), former=frozenset({SERVICE.key})).share == 1.0
