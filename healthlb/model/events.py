@@ -196,23 +196,30 @@ class RealServerEmptied:
 
 @dataclass(frozen=True, slots=True)
 class OverrideSet:
-    """An operator overrode `what` (`drain`, `weight 5`) of the real servers of a scope, until `expires_at` if any."""
+    """An operator overrode `what` (`drain`, `weight 5`) of the real servers of a scope, until `expires_at` if any.
+
+    An override of one real server of one virtual server names both.
+    """
 
     scope: str
     what: str
     who: str
     why: str
     expires_at: float | None = None
+    virtual_server: str | None = None
+    real_server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideEnded:
-    """An override was taken back by somebody, or expired (`who` is empty)."""
+    """An override was taken back by somebody, or expired (`who` is empty), told as in OverrideSet."""
 
     scope: str
     what: str
     who: str
     why: str
+    virtual_server: str | None = None
+    real_server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
