@@ -39,12 +39,16 @@ class RememberedServer:
 
 @dataclass(frozen=True, slots=True)
 class RememberedPool:
-    """One virtual server: its quorum, whether sorry servers stand in, and the rows that leave, with their deadlines."""
+    """One virtual server: its quorum, whether sorry servers stand in, and the rows that leave, with their deadlines.
+
+    `ending` are the rows that wait for their connections to end: since when, and whether none was left.
+    """
 
     virtual_server: str
     quorum_met: bool
     sorry_active: bool = False
     leaving: tuple[tuple[Endpoint, float], ...] = ()
+    ending: tuple[tuple[Endpoint, float, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
