@@ -8,7 +8,7 @@ every `resync` seconds, so that an `ipvsadm -C`, a lost answer and a restart are
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from checks import ProbeResult
@@ -34,6 +34,7 @@ from healthlb.model.events import (
     TableRegained,
     VirtualServerChanged,
 )
+from healthlb.model.overrides import Override
 from healthlb.model.table import IpvsTable, ServiceKey
 
 PASS_DEADLINE = 15.0
@@ -83,6 +84,11 @@ class Controller:
             # Timeouts and foreign services are judged by a look at the whole table alone.
             self._look = self._look or self.config is None or self.config.director != config.director
             self.config = config
+        self.wake()
+
+    async def override(self, overrides: Iterable[Override]) -> None:
+        """Put operators' overrides in force, all that there are; the table follows with the next pass."""
+        await self.pools.override(overrides)
         self.wake()
 
     def finished(self, record: ProbeRecord, result: ProbeResult) -> float:
@@ -210,7 +216,7 @@ class Controller:
         work = []
         for name in self.pools.by_name if read else self._taken:
             pool = self.pools.by_name[name]
-            work.append((pool.server, tuple([member.standing for member in pool.members]), pool.quorum_met))
+            work.append((pool.server, tuple([member.standing for member in pool.members]), bool(pool.quorum_met)))
             await breath()
         director = self.config.director if self.config is not None else None
         return Job(
@@ -301,7 +307,7 @@ class Controller:
         pool.valued = True
 
     def _tell_of_worth(self, pool: Pool, worth: Worth) -> None:
-        if worth.quorum_met is not pool.quorum_met:
+        if worth.quorum_met is not bool(pool.quorum_met):
             event = QuorumRegained if worth.quorum_met else QuorumLost
             self._sink(event(pool.server.name, worth.live_weight))
         if worth.state != pool.state:

@@ -3,17 +3,25 @@
 Owned and called by the controller alone.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from checks import Evidence, ProbeResult
-from checks.wire.showing import shown
+from checks import ProbeResult
 from healthlb.core.desired import Standing
+from healthlb.core.flapping import is_held, turned
 from healthlb.core.health import next_interval, observe
 from healthlb.core.weight import merge, weight_of
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.histogram import DURATION, Histogram
+from healthlb.daemon.leaving import rows_left
+from healthlb.daemon.overriding import Overriding
 from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.daemon.remembering import Recollection, remembered
+from healthlb.daemon.steady import Clock, steady_clock
+from healthlb.daemon.telling import in_short, verdict
+from healthlb.daemon.unsent import Unsent
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
@@ -22,15 +30,14 @@ from healthlb.model.events import (
     Event,
     ProbeFailed,
     ProbePassed,
-    ProbesUnsent,
-    RealServerDown,
     RealServerDrained,
+    RealServerHeld,
     RealServerUndrained,
-    RealServerUp,
     RealServerWeightChanged,
 )
-from healthlb.model.evidence import Evidence as Kept
 from healthlb.model.health import Feedback, Health
+from healthlb.model.overrides import Override
+from healthlb.model.remembered import Remembered
 from healthlb.model.table import ServiceKey
 
 Sink = Callable[[Event], None]
@@ -41,32 +48,45 @@ VOID = "void:"
 class Pools:
     """Every pool by name, and every probe once, however many pools rest on it.
 
-    `added` and `removed` are told of probes that begin and end; `clock` gives UNIX seconds, for `since` and the like.
-    `dirty` names the pools whose levels changed since the last pass, `former` the services to be deleted because an
-    earlier configuration listed them.
+    `added` and `removed` are told of probes that begin and end; `clock` gives UNIX seconds, for `since` and the like,
+    and `steady` those of policy. `dirty` names the pools whose levels changed since the last pass, `former` the
+    services to be deleted because an earlier configuration listed them. `turns` grows with all that is worth saving.
+    `recalled` is how many servers have taken up the verdict that they had before a restart.
     """
 
     def __init__(
         self,
         sink: Sink,
-        clock: Callable[[], float],
+        clock: Clock,
         added: Callable[[ProbeRecord], None],
         removed: Callable[[ProbeRecord], None],
+        *,
+        steady: Clock | None = None,
     ) -> None:
         self._sink = sink
         self._clock = clock
         self._added = added
         self._removed = removed
         self._records: dict[Probe, ProbeRecord] = {}
-        self._reasons: Counter[str] = Counter()
+        self._unsent = Unsent(sink)
         self._unknown = 0
-        self.unsent_total = 0
+        self._turn = asyncio.Lock()
+        self._recollection: Recollection | None = None
+        self.steady = steady or steady_clock()
+        self.overriding = Overriding()
+        self.turns = 0
+        self.recalled = 0
         self.void_total = 0
         self.durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(DURATION))
         self.by_name: dict[str, Pool] = {}
         self.ours: frozenset[ServiceKey] = frozenset()
         self.former: set[ServiceKey] = set()
         self.dirty: set[str] = set()
+
+    @property
+    def unsent_total(self) -> int:
+        """How many probes the director could not send so far."""
+        return self._unsent.total
 
     def settled(self) -> bool:
         """Return whether every real server has its first verdict."""
@@ -82,7 +102,8 @@ class Pools:
     @staticmethod
     def _addresses(pool: Pool) -> dict[str, Endpoint]:
         if pool.addresses is None:
-            pool.addresses = {each.name: each.address for each in pool.server.real_servers}
+            servers = (*pool.server.sorry_servers, *pool.server.real_servers)
+            pool.addresses = {each.name: each.address for each in servers}
         return pool.addresses
 
     async def adopt(self, config: Config) -> None:
@@ -90,6 +111,13 @@ class Pools:
 
         `by_name` changes at once, at the end: who looks meanwhile sees the pools before, whole.
         """
+        async with self._turn:
+            await self._adopt(config)
+            if self._recollection is not None:
+                self.recalled, self._recollection = self._recollection.verdicts, None
+            self.turns += 1
+
+    async def _adopt(self, config: Config) -> None:
         breath = Breath()
         servers = config.virtual_servers
         self._claim(frozenset(server.service.key for server in servers.values()))
@@ -103,16 +131,40 @@ class Pools:
                 leaving.append(pool)
             await breath()
         before = {pool.server.name: pool for pool in leaving}
+        served = {pool.server.service.key: pool for pool in leaving}
         joined = set()
         for name, server in servers.items():
             if name not in kept:
                 kept[name] = await self._join(server, before.get(name), breath)
+                kept[name].leaving += await rows_left(server, served.get(server.service.key), self.steady(), breath)
                 joined.add(name)
         self.by_name = {name: kept[name] for name in servers}
         self.dirty |= joined
         for pool in leaving:
             await self._leave(pool, breath)
         self.dirty &= self.by_name.keys()
+
+    async def override(self, overrides: Iterable[Override]) -> None:
+        """Put all overrides in force that there are, and no others, for the servers of later configurations too."""
+        async with self._turn:
+            self.overriding = Overriding(overrides)
+            breath = Breath()
+            for name, pool in self.by_name.items():
+                for member in pool.everyone():
+                    applied = self.overriding.of(name, member.server.address)
+                    if applied is not member.applied and applied != member.applied:
+                        member.applied = applied
+                        member.standing = replace(member.standing, applied=applied)
+                        self.dirty.add(name)
+                    await breath()
+
+    def recall(self, before: Remembered) -> None:
+        """Have what a director before this one knew taken up again by the first configuration, as far as it fits."""
+        self._recollection = Recollection(before)
+
+    async def remembered(self) -> Remembered:
+        """Return what a director after this one should know."""
+        return await remembered(list(self._records.values()), list(self.by_name.values()))
 
     def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
         """Take one result and return the seconds from this probe's start to the next, before jitter."""
@@ -139,9 +191,9 @@ class Pools:
                 # Nobody's fault but ours, and no reason to have even more to do.
                 self.void_total += 1
                 return next_interval(record.state, schedule)
-            self._not_sent(record, result)
+            self._unsent.not_sent(record, result)
             return schedule.fast_interval
-        self._sent(record)
+        self._unsent.sent(record)
         record.durations = self.durations[record.probe.check.type]
         record.durations.observe(result.seconds)
         before = record.state
@@ -161,6 +213,8 @@ class Pools:
         state = observe(before, result.passed, schedule)
         record.note(state)
         turned = state.health is not before.health or state.passing != before.passing
+        if turned or state.health is not (Health.UP if state.passing else Health.DOWN):
+            self.turns += 1
         if self._heard(record, result) or turned:
             for member in record.members:
                 self._look(member, record)
@@ -173,7 +227,10 @@ class Pools:
             return False
         before = record.feedback
         record.feedback = merge(before, Feedback(said.weight, said.percent, said.admin))
-        return record.feedback != before
+        if record.feedback == before:
+            return False
+        self.turns += 1
+        return True
 
     def _log(self, record: ProbeRecord, result: ProbeResult) -> None:
         check = record.probe.check
@@ -189,7 +246,12 @@ class Pools:
             return
         for member in record.members:
             what = (member.pool.server.name, member.server.name, member.check_of(record).name)
-            self._sink(CheckWarned(*what, warning) if warning else CheckWarningEnded(*what))
+            self._say(member, CheckWarned(*what, warning) if warning else CheckWarningEnded(*what))
+
+    def _say(self, member: Member, event: Event) -> None:
+        """Tell of a member, but of one that a reload is just replacing, or has replaced, only once."""
+        if self.by_name.get(member.pool.server.name, member.pool) is member.pool:
+            self._sink(event)
 
     def _claim(self, keys: frozenset[ServiceKey]) -> None:
         self.former |= self.ours
@@ -198,26 +260,37 @@ class Pools:
 
     async def _join(self, server: VirtualServer, before: Pool | None, breath: Breath) -> Pool:
         pool = Pool(server)
-        known: dict[Endpoint, Member] = {}
+        known: tuple[dict[Endpoint, Member], dict[Endpoint, Member]] = ({}, {})
         if before is not None:
-            pool.state, pool.quorum_met, pool.live_weight = before.state, before.quorum_met, before.live_weight
-            pool.valued = before.valued
-            for member in before.members:
-                known[member.server.address] = member
-                await breath()
+            pool.take_up(before)
+            for mapping, members in zip(known, (before.members, before.sorry_members), strict=True):
+                for member in members:
+                    mapping[member.server.address] = member
+                    await breath()
+        elif self._recollection is not None:
+            self._recollection.pool(pool)
         for real_server in server.real_servers:
-            pool.members.append(self._member(pool, real_server, known.get(real_server.address)))
+            pool.members.append(self._member(pool, real_server, known[0].get(real_server.address)))
             await breath()
+        for sorry_server in server.sorry_servers:
+            pool.sorry_members.append(self._member(pool, sorry_server, known[1].get(sorry_server.address)))
         return pool
 
     def _member(self, pool: Pool, server: RealServer, before: Member | None) -> Member:
-        records = tuple(self._record(probe, before) for probe in server.probes)
-        member = Member(pool, server, records, self._clock())
+        records = tuple([self._record(probe, before) for probe in server.probes])
+        member = Member(
+            pool, server, records, self._clock(), applied=self.overriding.of(pool.server.name, server.address)
+        )
         for record in records:
             record.members.append(member)
-        member.standing = member.look()
-        if before is not None and before.standing.health is member.standing.health:
-            member.since = before.since
+        if before is not None:
+            member.take_up(before)
+        else:
+            member.standing = member.look()
+            if self._recollection is not None:
+                self._recollection.server(member)
+        if is_held(member.flaps, self.steady()):
+            pool.holding.add(member)
         self._unknown += member.standing.health is Health.UNKNOWN
         return member
 
@@ -225,21 +298,23 @@ class Pools:
         record = self._records.get(probe)
         if record is None:
             record = self._records[probe] = ProbeRecord(probe, feedback=_said_before(probe, before))
+            if self._recollection is not None and self._recollection.probe(record):
+                record.durations = self.durations[probe.check.type]
             self._added(record)
         return record
 
     async def _leave(self, pool: Pool, breath: Breath) -> None:
-        for member in pool.members:
+        for member in pool.everyone():
             self._unknown -= member.standing.health is Health.UNKNOWN
             for record in member.records:
                 record.members.remove(member)
                 if not record.members:
                     del self._records[record.probe]
-                    self._sent(record)
+                    self._unsent.sent(record)
                     self._removed(record)
             await breath()
         # Without the circle the memory is free at once; a reload freezes what the collector has not seen yet.
-        pool.members = []
+        pool.members, pool.sorry_members, pool.holding = [], [], set()
 
     def _look(self, member: Member, record: ProbeRecord) -> None:
         before, member.standing = member.standing, member.look()
@@ -253,70 +328,44 @@ class Pools:
 
     def _turned(self, member: Member, before: Standing, record: ProbeRecord) -> None:
         member.since = self._clock()
-        self._unknown += (member.standing.health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
-        if member.standing.health is not Health.UNKNOWN:
-            self._sink(verdict(member, record))
+        health = member.standing.health
+        self._unknown += (health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
+        if health is Health.UNKNOWN:
+            return
+        now = self.steady()
+        recovered = health is Health.UP and before.health is Health.DOWN
+        member.standing = replace(member.standing, turned_at=now, recovered_at=now if recovered else None)
+        self._say(member, verdict(member, record))
+        if before.health is not Health.UNKNOWN:
+            self._flapped(member, now)
+
+    def _flapped(self, member: Member, now: float) -> None:
+        """Count a turn that was not the first verdict."""
+        damping = member.server.flap_damping
+        if damping is None:
+            return
+        before, member.flaps = member.flaps, turned(member.flaps, damping, now)
+        member.standing = member.look()
+        until = member.flaps.held_until
+        if until is not None and until != before.held_until:
+            member.pool.holding.add(member)
+            what = (member.pool.server.name, member.server.name)
+            self._say(member, RealServerHeld(*what, damping.changes + 1, until - now))
 
     def _weighed(self, member: Member, before: Standing, record: ProbeRecord) -> None:
-        configured = member.server.weight
-        was, now = weight_of(configured, before.feedback), weight_of(configured, member.standing.feedback)
+        override = member.applied.weight
+        full = member.server.weight if override is None else override
+        was, now = weight_of(full, before.feedback), weight_of(full, member.standing.feedback)
         if was == now:
             return
         reason = record.latest.reason if record.latest is not None else ""
         what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason)
         if not now:
-            self._sink(RealServerDrained(*what))
+            self._say(member, RealServerDrained(*what))
         elif not was:
-            self._sink(RealServerUndrained(*what, now))
+            self._say(member, RealServerUndrained(*what, now))
         else:
-            self._sink(RealServerWeightChanged(*what, was, now))
-
-    def _sent(self, record: ProbeRecord) -> None:
-        reason, record.unsent = record.unsent, ""
-        if reason:
-            self._reasons[reason] -= 1
-            if not self._reasons[reason]:
-                del self._reasons[reason]
-
-    def _not_sent(self, record: ProbeRecord, result: ProbeResult) -> None:
-        record.unsent_total += 1
-        record.steady = None
-        self.unsent_total += 1
-        if record.unsent == result.reason:
-            return
-        self._sent(record)
-        record.unsent = result.reason
-        self._reasons[result.reason] += 1
-        if self._reasons[result.reason] == 1:
-            self._sink(ProbesUnsent(record.probe.check.name, record.probe.where, result.reason))
-
-
-def verdict(member: Member, record: ProbeRecord) -> Event:
-    """Return the event of a member whose verdict turned because of a record's latest result."""
-    reason = record.latest.reason if record.latest is not None else ""
-    what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason, record.noted.streak)
-    if member.standing.health is Health.UP:
-        seen = record.latest.evidence if record.latest is not None else None
-        return RealServerUp(*what, kept(seen))
-    failure = record.failure[1] if record.failure is not None and not record.noted.passing else None
-    seen = failure.evidence if failure is not None else None
-    return RealServerDown(*what, in_short(seen), kept(seen))
-
-
-def kept(evidence: Evidence | None) -> Kept | None:
-    """Return what a probe saw in the model's words."""
-    if evidence is None:
-        return None
-    return Kept(evidence.sent, evidence.received, evidence.peer, evidence.certificate)
-
-
-def in_short(evidence: Evidence | None) -> str:
-    """Return what a probe saw, for a line of the log."""
-    if evidence is None:
-        return ""
-    parts = [f"received '{shown(evidence.received)}'"] if evidence.received else []
-    parts += [f"certificate: {evidence.certificate}"] if evidence.certificate else []
-    return ", ".join(parts)
+            self._say(member, RealServerWeightChanged(*what, was, now))
 
 
 def _said_before(probe: Probe, before: Member | None) -> Feedback | None:
@@ -332,7 +381,8 @@ async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:
     """Let a pool have an equal configuration: the names of its checks make no difference, but are shown."""
     pool.server = server
     pool.addresses = None
-    for member, real_server in zip(pool.members, server.real_servers, strict=True):
+    servers = (*server.real_servers, *server.sorry_servers)
+    for member, real_server in zip(pool.everyone(), servers, strict=True):
         member.server = real_server
         await breath()
     return pool

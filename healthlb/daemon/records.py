@@ -1,14 +1,18 @@
 """The controller's own state: what is probed, and what each pool makes of it. Only the controller writes here."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from checks import ProbeResult
 from healthlb.core.desired import Standing
+from healthlb.core.flapping import STEADY, Flaps
 from healthlb.core.health import combine
+from healthlb.core.policy import Decision, Ending, Leaving
 from healthlb.daemon.histogram import Histogram
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
+from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
 from healthlb.model.snapshot import LastProbe, PoolState
 from healthlb.model.table import ServiceRow
 
@@ -28,6 +32,8 @@ class ProbeRecord:
 
     `steady` is the interval while another plain pass is no news, and None otherwise; what it does not change is noted
     as it was when `noted_passes` had passed, and the streak follows from the count.
+
+    `fingerprint` is kept here once somebody has asked for it.
     """
 
     probe: Probe
@@ -45,6 +51,7 @@ class ProbeRecord:
     failed_total: int = 0
     unsent_total: int = 0
     unsent: str = ""
+    fingerprint: str | None = None
     members: list["Member"] = field(default_factory=list)
 
     @property
@@ -70,21 +77,41 @@ class ProbeRecord:
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A real server in one pool. `since` is when its verdict last turned, in UNIX seconds."""
+    """A real server in one pool, or one of its sorry servers. `since` is when its verdict last turned, in UNIX seconds.
+
+    `applied` is what operators' overrides of it come to.
+    """
 
     pool: "Pool"
     server: RealServer
     records: tuple[ProbeRecord, ...]
     since: float
     standing: Standing = NO_VERDICT
+    applied: Applied = NOT_OVERRIDDEN
+    flaps: Flaps = STEADY
 
     def look(self) -> Standing:
-        """Return the standing that the records amount to now."""
+        """Return the standing that the records amount to now; when it turned is for whoever sees that it did."""
         return Standing(
             combine(self.server.require, [record.noted.health for record in self.records]),
             any(record.noted.streak and not record.noted.passing for record in self.records),
             tuple([record.feedback for record in self.records if record.feedback is not None]),
+            self.standing.turned_at,
+            self.standing.recovered_at,
+            self.flaps.held_until,
+            self.applied,
         )
+
+    def take_up(self, before: "Member") -> None:
+        """Be what the same server was in the pool before a reload; the times of its verdict stand while that does."""
+        if self.server.flap_damping is not None:
+            self.flaps = before.flaps
+        self.standing = before.standing
+        self.standing = self.look()
+        if self.standing.health is before.standing.health:
+            self.since = before.since
+        else:
+            self.standing = replace(self.standing, turned_at=0.0, recovered_at=None)
 
     def told(self) -> list[tuple[str, Feedback]]:
         """Return the feedback of each check that gave any, with the check's name."""
@@ -98,18 +125,37 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Pool:
-    """A virtual server at run time. `wanted` is the row that the latest pass wanted in the table.
+    """A virtual server at run time. `decision` is that of the latest pass, with the row that it wanted in the table.
 
-    `addresses` are its servers' by name, once somebody has asked.
+    `leaving` and `ending` are the rows that wait for their connections to end, as in `core.policy.Level`. `holding` are
+    the members that are held down for flapping. `addresses` are its servers' by name, once somebody has asked.
 
-    Until a pass has `valued` it, its state, quorum and live weight say nothing.
+    Until a pass has `valued` it, its state and live weight say nothing; its quorum then is None or the one remembered.
     """
 
     server: VirtualServer
     members: list[Member] = field(default_factory=list)
+    sorry_members: list[Member] = field(default_factory=list)
     state: PoolState = "down"
-    quorum_met: bool = False
+    quorum_met: bool | None = None
+    sorry_active: bool = False
     live_weight: int = 0
     valued: bool = False
+    leaving: tuple[Leaving, ...] = ()
+    ending: Mapping[Endpoint, Ending] = field(default_factory=dict)
+    holding: set[Member] = field(default_factory=set)
+    decision: Decision | None = None
     wanted: ServiceRow | None = None
     addresses: dict[str, Endpoint] | None = None
+
+    def everyone(self) -> Iterator[Member]:
+        """Return its real servers and then its sorry servers."""
+        yield from self.members
+        yield from self.sorry_members
+
+    def take_up(self, before: "Pool") -> None:
+        """Be what the pool of the same name was before a reload; its members come one by one."""
+        self.state, self.quorum_met, self.sorry_active = before.state, before.quorum_met, before.sorry_active
+        self.live_weight, self.valued, self.decision = before.live_weight, before.valued, before.decision
+        if self.server.service.key == before.server.service.key:
+            self.ending = before.ending

@@ -12,9 +12,9 @@ from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
-from healthlb.daemon.pools import kept
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.daemon.telling import kept
 from healthlb.model.config import Probe
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
@@ -152,7 +152,7 @@ class View:
             service=server.service,
             method=server.method,
             state=pool.state,
-            quorum=QuorumStatus(server.quorum, pool.live_weight, pool.quorum_met),
+            quorum=QuorumStatus(server.quorum, pool.live_weight, bool(pool.quorum_met)),
             sorry_server_active=False,
             usage=_sum(controller.reading.services.get(key), usages),
             real_servers=tuple(real_servers),

@@ -72,13 +72,14 @@ class Table(MemoryTable):
 
 
 class Rig:
-    """A controller with its table, its events, and the probes that it asked for."""
+    """A controller with its table, its events, and the probes that it asked for. `now` is its steady clock."""
 
-    def __init__(self) -> None:
-        self.table = Table()
+    def __init__(self, table: Table | None = None) -> None:
+        self.table = table or Table()
         self.events: list[Event] = []
         self.records: dict[Endpoint, ProbeRecord] = {}
-        pools = Pools(self.events.append, lambda: 1000.0, self._added, self._removed)
+        self.now = 1000.0
+        pools = Pools(self.events.append, lambda: 1000.0, self._added, self._removed, steady=lambda: self.now)
         self.controller = Controller(self.table, pools, self.events.append, random.Random(7))
 
     def _added(self, record: ProbeRecord) -> None:

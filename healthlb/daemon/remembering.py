@@ -1,0 +1,117 @@
+"""From records to what outlives a restart, and back again for the first configuration after it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from checks import Evidence, ProbeResult
+from healthlb.core.flapping import Flaps
+from healthlb.core.policy import Ending, Leaving
+from healthlb.daemon.breath import Breath
+from healthlb.daemon.fingerprint import fingerprint
+from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.daemon.telling import kept
+from healthlb.model.evidence import SeenProbe
+from healthlb.model.health import Health
+from healthlb.model.remembered import Remembered, RememberedPool, RememberedProbe, RememberedServer
+
+
+async def remembered(records: Iterable[ProbeRecord], pools: Iterable[Pool]) -> Remembered:
+    """Return what is worth remembering; what a result changes meanwhile may or may not be in it."""
+    breath = Breath()
+    probes, servers, rows = [], [], []
+    for record in records:
+        if record.noted.streak and _fingerprint(record):
+            probes.append(_probe(record))
+        await breath()
+    for pool in pools:
+        rows.append(_pool(pool))
+        for member in list(pool.everyone()):
+            servers.append(_server(member))
+            await breath()
+    return Remembered(tuple(probes), tuple(servers), tuple(rows))
+
+
+class Recollection:
+    """Gives records what was remembered of them. `verdicts` counts the servers that have theirs again."""
+
+    def __init__(self, before: Remembered) -> None:
+        self._probes = {each.fingerprint: each for each in before.probes}
+        self._servers = {(each.virtual_server, each.address): each for each in before.servers}
+        self._pools = {each.virtual_server: each for each in before.pools}
+        self.verdicts = 0
+
+    def probe(self, record: ProbeRecord) -> bool:
+        """Give a probe its verdict and its streak again; return whether there was any of it."""
+        before = self._probes.get(_fingerprint(record))
+        if before is None:
+            return False
+        record.note(before.state)
+        record.feedback = before.feedback
+        if before.failure is not None:
+            record.failure = before.failure.at, _result(before.failure)
+        return True
+
+    def server(self, member: Member) -> None:
+        """Give a real server the times of its verdict again, if it has that."""
+        before = self._servers.get((member.pool.server.name, member.server.address))
+        if before is None:
+            return
+        if member.server.flap_damping is not None:
+            member.flaps = Flaps(before.turns, before.holds, before.held_until)
+            member.standing = member.look()
+        health = member.standing.health
+        if health is Health.UNKNOWN:
+            return
+        self.verdicts += bool(member.records)
+        member.since = before.since
+        recovered_at = before.recovered_at if health is Health.UP else None
+        member.standing = replace(member.standing, turned_at=before.turned_at, recovered_at=recovered_at)
+
+    def pool(self, pool: Pool) -> None:
+        """Give a virtual server its quorum, its sorry servers' part and its leaving rows again."""
+        before = self._pools.get(pool.server.name)
+        if before is None:
+            return
+        pool.quorum_met, pool.sorry_active = before.quorum_met, before.sorry_active
+        pool.leaving = tuple(Leaving(address, until) for address, until in before.leaving)
+        pool.ending = {address: Ending(since, empty) for address, since, empty in before.ending}
+
+
+def _fingerprint(record: ProbeRecord) -> str:
+    if record.fingerprint is None:
+        record.fingerprint = fingerprint(record.probe)
+    return record.fingerprint
+
+
+def _probe(record: ProbeRecord) -> RememberedProbe:
+    failure = None
+    if record.failure is not None:
+        at, result = record.failure
+        failure = SeenProbe(at, result.reason, result.seconds, kept(result.evidence))
+    return RememberedProbe(_fingerprint(record), record.state, record.feedback, failure)
+
+
+def _server(member: Member) -> RememberedServer:
+    standing, flaps = member.standing, member.flaps
+    return RememberedServer(
+        member.pool.server.name,
+        member.server.address,
+        member.since,
+        standing.turned_at,
+        standing.recovered_at,
+        flaps.turns,
+        flaps.level,
+        flaps.held_until,
+    )
+
+
+def _pool(pool: Pool) -> RememberedPool:
+    leaving = tuple((each.address, each.until) for each in pool.leaving)
+    ending = tuple((address, each.since, each.empty) for address, each in pool.ending.items())
+    return RememberedPool(pool.server.name, bool(pool.quorum_met), pool.sorry_active, leaving, ending)
+
+
+def _result(seen: SeenProbe) -> ProbeResult:
+    saw = seen.evidence
+    evidence = Evidence(saw.sent, saw.received, saw.peer, saw.certificate) if saw is not None else None
+    return ProbeResult(False, seen.reason, seen.seconds, evidence=evidence)
