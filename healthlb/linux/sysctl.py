@@ -57,6 +57,15 @@ def needed(config: Config) -> list[Setting]:
     return [setting for setting, is_wanted in wanted.items() if is_wanted]
 
 
+def templates_pin(root: Path = PROC_SYS) -> bool:
+    """Whether persistence templates keep sending clients to a real server whose weight is 0.
+
+    They do as long as `expire_quiescent_template` is 0, the kernel's own default, for which one that cannot be read is
+    taken (Linux net/netfilter/ipvs/ip_vs_conn.c, ip_vs_check_template).
+    """
+    return _fault(EXPIRE_QUIESCED, root) is not None
+
+
 def check(settings: Sequence[Setting], root: Path = PROC_SYS) -> list[str]:
     """Return one sentence for each setting that is not as wanted: what it is, what follows, and how to mend it."""
     return [sentence for setting in settings if (sentence := _fault(setting, root)) is not None]

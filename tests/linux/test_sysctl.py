@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from healthlb.linux.sysctl import check, needed, put
+from healthlb.linux.sysctl import check, needed, put, templates_pin
 from healthlb.model.config import Api, Config, Director, Listener, OnFailure, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.table import Method, Persistence, Service, ServiceKey, Tunnel
@@ -122,3 +122,14 @@ def test_any_number_but_zero_switches_a_setting_on(root: Path) -> None:
     assert check(settings, root) == []
     assert put(settings, root) == []
     assert (root / FORWARD).read_text() == "2\n"
+
+
+@pytest.mark.parametrize(("value", "pins"), [("0\n", True), ("1\n", False), (None, True)])
+def test_templates_pin_clients_unless_the_kernel_is_known_to_let_go_of_them(
+    root: Path, value: str | None, pins: bool
+) -> None:
+    if value is None:
+        (root / QUIESCENT).unlink()
+    else:
+        (root / QUIESCENT).write_text(value)
+    assert templates_pin(root) is pins
