@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from checks import ProbeResult
+from healthlb.daemon.appointments import Appointments
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.failing import FailingOperations, backoff
 from healthlb.daemon.fault import describe
+from healthlb.daemon.findings import again_at, keep, news
 from healthlb.daemon.pools import Pools, Sink
-from healthlb.daemon.reconcile import Job, Outcome, Worth, reconcile, withdraw
-from healthlb.daemon.records import Pool, ProbeRecord
+from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
+from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.worker import Answer, Worker
 from healthlb.linux.table import Table, TableUnavailableError
 from healthlb.model.config import Config
@@ -27,12 +29,9 @@ from healthlb.model.events import (
     ForeignServicesKept,
     OperationFailed,
     OperationRecovered,
-    QuorumLost,
-    QuorumRegained,
     TableChanged,
     TableLost,
     TableRegained,
-    VirtualServerChanged,
 )
 from healthlb.model.overrides import Override
 from healthlb.model.table import IpvsTable, ServiceKey
@@ -44,18 +43,36 @@ REFRESH_DEADLINE = 2.0
 """Seconds that a reader waits for fresh counters before it gets the older ones."""
 HEARTBEAT = 1.0
 """Seconds between signs of life at most."""
+FINEST = 0.1
+"""Seconds between passes that only the time asks for: a thousand servers that climb are as many as one."""
+REST = 10
+"""A look that only rows which end ask for comes after so many times what the last one took: a tenth of the work."""
 
 
 class Controller:
-    """Owns the pools and the table. `alive` is called whenever the controller has made progress."""
+    """Owns the pools and the table. `alive` is called whenever the controller has made progress.
+
+    `templates_pin` is asked, in the table's thread, whether persistence templates outlive a weight of 0.
+    """
 
     def __init__(
-        self, table: Table, pools: Pools, sink: Sink, chance: random.Random, alive: Callable[[], None] = lambda: None
+        self,
+        table: Table,
+        pools: Pools,
+        sink: Sink,
+        chance: random.Random,
+        alive: Callable[[], None] = lambda: None,
+        *,
+        templates_pin: Callable[[], bool] = lambda: False,
     ) -> None:
         self._table = table
         self._sink = sink
         self._chance = chance
         self._alive = alive
+        self._templates_pin = templates_pin
+        self._appointments = Appointments()
+        self._timed_at = float("-inf")
+        self._look_took = 0.0
         self._worker = Worker("table")
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -81,6 +98,7 @@ class Controller:
         """Put a configuration in force; the table follows with the next pass."""
         async with self._busy:
             await self.pools.adopt(config)
+            self._appointments.keep_only(self.pools.by_name)
             # Timeouts and foreign services are judged by a look at the whole table alone.
             self._look = self._look or self.config is None or self.config.director != config.director
             self.config = config
@@ -118,8 +136,11 @@ class Controller:
             self._taken, self.pools.dirty = self.pools.dirty, set()
             try:
                 job = await self._job()
+                began = self._now()
                 outcome = await self._work(lambda: reconcile(self._table, job))
                 await self._digest(job, outcome)
+                if outcome.reading is not None:
+                    self._look_took = self._now() - began
                 self._taken = set()
             except (TableUnavailableError, TimeoutError) as error:
                 self._unreachable(str(error) or STUCK)
@@ -196,11 +217,27 @@ class Controller:
         if self.lost is not None or now >= self._look_at:
             return now >= self._look_at
         retry = self._failing.next_retry()
-        return self._look or bool(self.pools.dirty or self.pools.former) or (retry is not None and now >= retry)
+        if self._look or self.pools.dirty or self.pools.former or (retry is not None and now >= retry):
+            return True
+        return now >= min(self._time_is_up_at(), self._look_wanted_at())
+
+    def _time_is_up_at(self) -> float:
+        """Return when the first pool changes by time alone, on the loop's clock; not at once after the last such."""
+        return max(self._on_the_loop(self._appointments.next()), self._timed_at + FINEST)
+
+    def _look_wanted_at(self) -> float:
+        """Return when a look is wanted for rows that end, on the loop's clock; looks are most of the work no time."""
+        wanted = self._on_the_loop(self._appointments.next_look())
+        return wanted if self._seen_at is None else max(wanted, self._seen_at + REST * self._look_took)
+
+    def _on_the_loop(self, at: float) -> float:
+        return self._now() + at - self.pools.steady()
 
     async def _sleep(self) -> None:
-        retry = self._failing.next_retry() if self.lost is None else None
-        until = min(self._look_at, self._look_at if retry is None else retry, self._now() + HEARTBEAT)
+        until = min(self._look_at, self._now() + HEARTBEAT)
+        if self.lost is None:
+            retry = self._failing.next_retry()
+            until = min(until, until if retry is None else retry, self._time_is_up_at(), self._look_wanted_at())
         try:
             async with asyncio.timeout_at(until):
                 await self._wake.wait()
@@ -209,18 +246,22 @@ class Controller:
         self._wake.clear()
 
     async def _job(self) -> Job:
-        now = self._now()
+        now, steady = self._now(), self.pools.steady()
         retry = self._failing.next_retry()
         read = self._look or self.known is None or now >= self._look_at or (retry is not None and now >= retry)
+        read = read or now >= self._look_wanted_at()
+        due = self._appointments.due(steady)
+        if due:
+            self._timed_at = now
         breath = Breath()
         work = []
-        for name in self.pools.by_name if read else self._taken:
-            pool = self.pools.by_name[name]
-            work.append((pool.server, tuple([member.standing for member in pool.members]), bool(pool.quorum_met)))
+        for name in self.pools.by_name if read else self._taken | due:
+            work.append(self.pools.by_name[name].level())
             await breath()
         director = self.config.director if self.config is not None else None
         return Job(
             pools=tuple(work),
+            now=steady,
             known=self.known,
             read=read,
             ours=self.pools.ours,
@@ -228,6 +269,7 @@ class Controller:
             remove_foreign=read and director is not None and director.foreign_services == "remove",
             timeouts=director.ipvs_timeouts if director is not None and read else None,
             held=self._failing.held(now),
+            templates_pin=self._templates_pin,
         )
 
     async def _work(self, work: Callable[[], Answer]) -> Answer:
@@ -271,11 +313,18 @@ class Controller:
         touched = None if job.read else outcome.wanted.keys() | job.former
         for operation in self._failing.settle(outcome.failures, job.held, touched):
             self._sink(OperationRecovered(operation))
+        await self._take(job, outcome)
+
+    async def _take(self, job: Job, outcome: Outcome) -> None:
+        """Tell what was found of the job's pools, and keep it."""
         breath = Breath()
-        for server, _, _ in job.pools:
-            pool = self.pools.by_name[server.name]
-            pool.wanted = outcome.wanted[server.service.key]
-            self._value(pool, outcome.worth[server.service.key])
+        for level in job.pools:
+            pool, worth = self.pools.by_name[level.server.name], outcome.worth[level.server.service.key]
+            for event in news(pool, worth, job.now):
+                self._sink(event)
+            if keep(pool, worth, job.now):
+                self.pools.turns += 1
+            self._appointments.note(pool.server.name, again_at(pool, worth.decision), worth.decision.look_at)
             await breath()
 
     def _seen(self, reading: TableReading, foreign: tuple[ServiceKey, ...], now: float) -> None:
@@ -299,19 +348,6 @@ class Controller:
             else:
                 self._sink(TableChanged(operation))
             await breath()
-
-    def _value(self, pool: Pool, worth: Worth) -> None:
-        if pool.valued:
-            self._tell_of_worth(pool, worth)
-        pool.live_weight, pool.quorum_met, pool.state = worth.live_weight, worth.quorum_met, worth.state
-        pool.valued = True
-
-    def _tell_of_worth(self, pool: Pool, worth: Worth) -> None:
-        if worth.quorum_met is not bool(pool.quorum_met):
-            event = QuorumRegained if worth.quorum_met else QuorumLost
-            self._sink(event(pool.server.name, worth.live_weight))
-        if worth.state != pool.state:
-            self._sink(VirtualServerChanged(pool.server.name, pool.state, worth.state, worth.live_weight))
 
     @staticmethod
     def _now() -> float:

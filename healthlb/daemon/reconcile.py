@@ -3,16 +3,14 @@
 Everything that goes in and comes out is immutable, so that the loop and the worker share nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from healthlb.core.desired import Standing, desired_row
 from healthlb.core.plan import applied, plan, scope, service_of
-from healthlb.core.pool import live_weight, pool_state, quorum_met
-from healthlb.core.weight import weight_of
+from healthlb.core.policy import Decision, Level, Looked, decide, weight_when_up
+from healthlb.core.pool import pool_state
 from healthlb.linux.table import Table
-from healthlb.model.config import VirtualServer
 from healthlb.model.counters import TableReading
 from healthlb.model.operations import AddService, DeleteDestination, Operation, OperationFailure
 from healthlb.model.snapshot import PoolState
@@ -23,28 +21,32 @@ from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
 class Job:
     """What one pass is to do.
 
-    Each pool comes with its servers' standings and with whether its quorum was met so far. `known` is the table as it
-    is believed to be; `read` asks for a fresh look first. `ours` are the services of the
-    configuration, `former` those of an earlier one that are still to be deleted. `held` operations failed lately and
-    wait for their retry.
+    `pools` are what is known of those to decide on, at `now` (steady UNIX seconds). `known` is the table as it is
+    believed to be; `read` asks for a fresh look first. `ours` are the services of the configuration, `former` those of
+    an earlier one that are still to be deleted. `held` operations failed lately and wait for their retry.
+    `templates_pin` is asked whether persistence templates outlive a weight of 0.
     """
 
-    pools: tuple[tuple[VirtualServer, tuple[Standing, ...], bool], ...]
+    pools: tuple[Level, ...]
     known: IpvsTable | None
     read: bool
     ours: frozenset[ServiceKey]
+    now: float = 0.0
     former: frozenset[ServiceKey] = frozenset()
     remove_foreign: bool = False
     timeouts: Timeouts | None = None
     held: frozenset[Operation] = frozenset()
+    templates_pin: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What a pool is worth by its rows; reckoned off the loop, which ten thousand servers would hold too long."""
+    """What became of a pool: what was decided, and its state by the rows that the table has now.
 
-    live_weight: int
-    quorum_met: bool
+    Reckoned off the loop, which ten thousand servers would hold too long.
+    """
+
+    decision: Decision
     state: PoolState
 
 
@@ -85,7 +87,8 @@ def reconcile(table: Table, job: Job) -> Outcome:
 def _attempt(table: Table, job: Job) -> Outcome:
     reading = table.read() if job.read or job.known is None else None
     actual = reading.table if reading is not None else job.known or IpvsTable()
-    wanted = _wanted(job, actual)
+    decisions = _decisions(job, actual, reading)
+    wanted = {key: decision.row for key, decision in decisions.items()}
     foreign = tuple(key for key in actual.services if key not in job.ours and key not in job.former)
     touched = wanted.keys() | job.former | (frozenset(foreign) if job.remove_foreign else frozenset())
     here = scope(actual, touched)
@@ -95,7 +98,8 @@ def _attempt(table: Table, job: Job) -> Outcome:
         drift = frozenset(plan(here, scope(job.known, touched))) & frozenset(operations)
     done, failures = _carry_out(table, actual, operations, job.held)
     table_now = applied(actual, done)
-    worth = {pool.service.key: _worth(pool, standings, met, table_now) for pool, standings, met in job.pools}
+    keys = [level.server.service.key for level in job.pools]
+    worth = {key: _worth(level, decisions[key], table_now) for key, level in zip(keys, job.pools, strict=True)}
     return Outcome(reading, table_now, wanted, done, drift, failures, foreign, worth)
 
 
@@ -134,23 +138,26 @@ def _lives(row: ServiceRow) -> bool:
     return any(each.weight for each in row.destinations.values())
 
 
-def _worth(server: VirtualServer, standings: Sequence[Standing], met: bool, table: IpvsTable) -> Worth:
-    row = table.services.get(server.service.key)
+def _worth(level: Level, decision: Decision, table: IpvsTable) -> Worth:
+    servers = level.server.real_servers
+    row = table.services.get(level.server.service.key)
     rows = row.destinations if row is not None else {}
-    live = live_weight(rows.values())
-    met = quorum_met(met, live, server.quorum)
-    weights = (rows[each.address].weight if each.address in rows else 0 for each in server.real_servers)
-    servers = zip(server.real_servers, standings, strict=True)
-    meant = (weight_of(each.weight, standing.feedback) for each, standing in servers)
-    return Worth(live, met, pool_state(meant, weights, met))
+    weights = (rows[each.address].weight if each.address in rows else 0 for each in servers)
+    meant = (weight_when_up(each, standing) for each, standing in zip(servers, level.standings, strict=True))
+    return Worth(decision, pool_state(meant, weights, decision.quorum_met))
 
 
-def _wanted(job: Job, actual: IpvsTable) -> dict[ServiceKey, ServiceRow]:
-    wanted = {}
-    for server, standings, _ in job.pools:
-        present = actual.services.get(server.service.key)
-        wanted[server.service.key] = desired_row(server, standings, present.destinations if present else {})
-    return wanted
+def _decisions(job: Job, actual: IpvsTable, reading: TableReading | None) -> dict[ServiceKey, Decision]:
+    persistent = any(level.server.service.persistence is not None for level in job.pools)
+    pin = reading is not None and persistent and job.templates_pin()
+    decisions = {}
+    for level in job.pools:
+        key = level.server.service.key
+        present = actual.services.get(key)
+        usage = reading.destinations.get(key, {}) if reading is not None else None
+        looked = Looked(present.destinations if present is not None else {}, usage, pin)
+        decisions[key] = decide(level, looked, job.now)
+    return decisions
 
 
 def _without_held(operations: Sequence[Operation], held: frozenset[Operation]) -> Sequence[Operation]:

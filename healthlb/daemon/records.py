@@ -7,14 +7,13 @@ from checks import ProbeResult
 from healthlb.core.desired import Standing
 from healthlb.core.flapping import STEADY, Flaps
 from healthlb.core.health import combine
-from healthlb.core.policy import Decision, Ending, Leaving
+from healthlb.core.policy import Decision, Ending, Leaving, Level
 from healthlb.daemon.histogram import Histogram
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
 from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
 from healthlb.model.snapshot import LastProbe, PoolState
-from healthlb.model.table import ServiceRow
 
 NO_RESULT = CheckState()
 NO_VERDICT = Standing()
@@ -130,7 +129,7 @@ class Pool:
     `leaving` and `ending` are the rows that wait for their connections to end, as in `core.policy.Level`. `holding` are
     the members that are held down for flapping. `addresses` are its servers' by name, once somebody has asked.
 
-    Until a pass has `valued` it, its state and live weight say nothing; its quorum then is None or the one remembered.
+    Until a pass has `valued` it, its state says nothing; its quorum then is None or the one remembered.
     """
 
     server: VirtualServer
@@ -139,14 +138,28 @@ class Pool:
     state: PoolState = "down"
     quorum_met: bool | None = None
     sorry_active: bool = False
-    live_weight: int = 0
     valued: bool = False
     leaving: tuple[Leaving, ...] = ()
     ending: Mapping[Endpoint, Ending] = field(default_factory=dict)
     holding: set[Member] = field(default_factory=set)
     decision: Decision | None = None
-    wanted: ServiceRow | None = None
     addresses: dict[str, Endpoint] | None = None
+
+    @property
+    def live_weight(self) -> int:
+        """What the quorum counts, as of the latest decision."""
+        return self.decision.live_weight if self.decision is not None else 0
+
+    def level(self) -> Level:
+        """Return what the next decision rests on."""
+        return Level(
+            self.server,
+            tuple([member.standing for member in self.members]),
+            tuple([member.standing for member in self.sorry_members]),
+            self.quorum_met,
+            self.leaving,
+            self.ending,
+        )
 
     def everyone(self) -> Iterator[Member]:
         """Return its real servers and then its sorry servers."""
@@ -156,6 +169,6 @@ class Pool:
     def take_up(self, before: "Pool") -> None:
         """Be what the pool of the same name was before a reload; its members come one by one."""
         self.state, self.quorum_met, self.sorry_active = before.state, before.quorum_met, before.sorry_active
-        self.live_weight, self.valued, self.decision = before.live_weight, before.valued, before.decision
+        self.valued, self.decision = before.valued, before.decision
         if self.server.service.key == before.server.service.key:
             self.ending = before.ending

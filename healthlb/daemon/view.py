@@ -163,7 +163,7 @@ def _real_server(
     member: Member, pool: Pool, row: Destination | None, usages: Mapping[Endpoint, Usage]
 ) -> RealServerStatus:
     server = member.server
-    wanted = pool.wanted.destinations.get(server.address) if pool.wanted is not None else None
+    wanted = pool.decision.row.destinations.get(server.address) if pool.decision is not None else None
     usage = usages.get(server.address) if row is not None else None
     return RealServerStatus(
         name=server.name,
