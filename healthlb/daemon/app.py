@@ -33,6 +33,7 @@ from healthlb.daemon.signals import release_signals
 from healthlb.daemon.tasks import Tasks
 from healthlb.daemon.view import Reload, View
 from healthlb.daemon.worker import Worker
+from healthlb.linux.sysctl import templates_pin
 from healthlb.linux.table import Table
 from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Config
@@ -88,7 +89,7 @@ class Director:
         self._tell = self.chronicle.record
         pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed)
         self.chronicle.places = pools.places
-        self.controller = Controller(table, pools, self._tell, chance, self._alive)
+        self.controller = Controller(table, pools, self._tell, chance, self._alive, templates_pin=templates_pin)
         self.prober = Prober(
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
         )
