@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+from collections.abc import Iterator
 
 from checks import UnusableError
 from checks.engine.ways import within
@@ -153,24 +154,41 @@ def launch(program: Program) -> Child:
 def _started(path: str, who: Identity, program: Program) -> "subprocess.Popen[bytes]":
     rights = {"user": who.uid, "group": who.gid, "extra_groups": []} if who.changes else {}
     try:
-        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # the dictionary is too much for mypy
-            [path, *program.argv[1:]],
-            bufsize=0,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env=dict(program.environment),
-            start_new_session=True,
-            umask=program.umask,
-            **rights,
-        )
+        with _standing_ready(program.input) as standard_input:
+            return subprocess.Popen(  # type: ignore[call-overload, no-any-return]  # the dictionary is too much for mypy
+                [path, *program.argv[1:]],
+                bufsize=0,
+                stdin=standard_input,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=dict(program.environment),
+                start_new_session=True,
+                umask=program.umask,
+                **rights,
+            )
     except PermissionError as error:
         raise UnusableError(f"{path}: {who.name} may not run it") from error
     except OSError as error:
         if error.errno in PROGRAM_AT_FAULT:
             raise UnusableError(f"{path}: {PROGRAM_AT_FAULT[error.errno]}") from error
         raise
+
+
+@contextlib.contextmanager
+def _standing_ready(data: bytes) -> Iterator[int]:
+    """Yield the file of a program's standard input. One in memory needs nobody who feeds it as a pipe would."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    file = os.memfd_create("input", os.MFD_CLOEXEC)
+    try:
+        with open(file, "wb", closefd=False) as writer:
+            writer.write(data)
+        os.lseek(file, 0, os.SEEK_SET)
+        yield file
+    finally:
+        os.close(file)
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

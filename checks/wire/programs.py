@@ -26,7 +26,7 @@ MOST_LINKS = 40
 class Program:
     """A program to run. `environment` is all of it; `user` and `group` are names, None for the default.
 
-    `namespace` is that of `checks.Way`.
+    `namespace` is that of `checks.Way`. `input` is what it finds on its standard input.
     """
 
     argv: tuple[str, ...]
@@ -35,6 +35,7 @@ class Program:
     group: str | None = None
     umask: int = 0o022
     namespace: str | None = None
+    input: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -609,3 +609,20 @@ def test_where_no_thread_can_be_started_the_director_says_so(monkeypatch: pytest
         assert (await bench.probe(Script(("true",)), TARGET)).passed
 
     run(scenario)
+
+
+def test_a_program_finds_its_input_whole_whenever_it_reads_it_and_however_long_it_is(write: Write, spool: Path) -> None:
+    data = bytes(range(256)) * 8_192
+    script = write(f"sleep 0.1; cat > {spool}/copy; cat < /dev/stdin | wc -c\n")
+    child = launch(Program((script,), (("PATH", "/usr/bin:/bin"),), input=data))
+    end = eventually(lambda: child.reap() if child.has_ended() else None, bool)
+    assert end is not None
+    assert (end.status, end.errors) == (0, b"")
+    assert (spool / "copy").read_bytes() == data
+
+
+def test_a_program_without_input_finds_an_end_there(write: Write) -> None:
+    child = launch(Program((write("wc -c\n"),), (("PATH", "/usr/bin:/bin"),)))
+    end = eventually(lambda: child.reap() if child.has_ended() else None, bool)
+    assert end is not None
+    assert end.output.split() == [b"0"]
