@@ -21,6 +21,7 @@ from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.fitness import Fitness
+from healthlb.daemon.notifying import Notifying
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.preflight import tls_settings
 from healthlb.daemon.prober import SPELL, Prober
@@ -87,6 +88,8 @@ class Director:
         self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence), self._hint)
         self.chronicle = Chronicle(time.time)
         self._tell = self.chronicle.record
+        self.notifying = Notifying(self._tell, chance, dry_run=not kernel)
+        self.chronicle.listeners.append(self.notifying.hear)
         pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed)
         self.chronicle.places = pools.places
         self.controller = Controller(table, pools, self._tell, chance, self._alive, templates_pin=templates_pin)
@@ -104,6 +107,7 @@ class Director:
             self._all_warnings,
             lags=self._punctuality.lags,
             counts=lambda: self._engine.counts,
+            notifiers=self.notifying.statuses,
         )
         self._doors = Doors(self.view, self)
         self._reloading = Reloading(
@@ -130,6 +134,7 @@ class Director:
         refused = await self._fitness.unfit(config, {})
         if refused:
             raise StartError(refused)
+        self.notifying.adopt(config)
         await self.controller.adopt(config)
         self._reloading.status.loaded_at = time.time()
         try:
@@ -148,6 +153,7 @@ class Director:
 
     async def _follow(self, config: Config) -> None:
         """Let everything else follow a configuration that is in force, at start and after each reload."""
+        self.notifying.adopt(config)
         self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
         self.view.forget()
 
@@ -183,7 +189,8 @@ class Director:
         self._manager.stopping()
         self._punctuality.close()
         self.prober.close()
-        for part in (self._doors.close, self.controller.withdraw) if withdraw else (self._doors.close,):
+        withdrawing = (self.controller.withdraw,) if withdraw else ()
+        for part in (self._doors.close, *withdrawing, self.notifying.close):
             try:
                 await part()
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same

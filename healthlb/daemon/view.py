@@ -24,6 +24,7 @@ from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
     DirectorStatus,
+    NotifierStatus,
     ProbingStatus,
     QuorumStatus,
     RealServerStatus,
@@ -60,6 +61,7 @@ class View:
         *,
         lags: Histogram,
         counts: Callable[[], Counts],
+        notifiers: Callable[[], tuple[NotifierStatus, ...]] = tuple,
     ) -> None:
         self._controller = controller
         self._prober = prober
@@ -68,6 +70,7 @@ class View:
         self._warnings = warnings
         self._lags = lags
         self._counts = counts
+        self._notifiers = notifiers
         self._started_at = time.time()
         self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
@@ -134,6 +137,7 @@ class View:
                 ),
             ),
             warnings=self._warnings(),
+            notifiers=self._notifiers(),
         )
 
     async def _virtual_server(self, pool: Pool, breath: Breath) -> VirtualServerStatus:
