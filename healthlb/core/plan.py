@@ -110,7 +110,7 @@ def _raising(
         present = before.get(address)
         if present is None:
             yield AddDestination(key, row)
-        elif present != row and (row.weight or not present.weight):
+        elif present is not row and present != row and (row.weight or not present.weight):
             yield EditDestination(key, row)
 
 
