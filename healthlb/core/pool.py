@@ -23,12 +23,13 @@ def quorum_met(before: bool, live: int, quorum: Quorum) -> bool:
     return live >= quorum.up + quorum.hysteresis
 
 
-def pool_state(meant: Iterable[int], kernel: Iterable[int], met: bool) -> PoolState:
+def pool_state(meant: Iterable[int], kernel: Iterable[int], met: bool, *, panic: bool = False) -> PoolState:
     """Return a pool's state from the weight each real server has when up beside the one in the table (0: absent).
 
-    `up`: every server that is meant to take traffic does. `down`: nothing takes traffic. `degraded`: all between, and
-    any pool below its quorum. A server configured with weight 0, or drained by its own word (`core.weight`), is meant
-    to be idle and degrades nothing; a pool of nothing else is down all the same.
+    `up`: every server that is meant to take traffic does. `down`: no real server takes traffic. `panic`: the floor
+    keeps servers that fail. `degraded`: all between, and any pool below its quorum. A server configured with weight 0,
+    or drained by an operator's word or its own (`weight_when_up`), is meant to be idle and degrades nothing; a pool of
+    nothing else is down all the same.
     """
     live = lacking = False
     for wanted, weight in zip(meant, kernel, strict=True):
@@ -38,4 +39,6 @@ def pool_state(meant: Iterable[int], kernel: Iterable[int], met: bool) -> PoolSt
             lacking = True
     if not live:
         return "down"
+    if panic:
+        return "panic"
     return "up" if met and not lacking else "degraded"

@@ -53,6 +53,11 @@ def test_each_row_of_the_state_table(configured: list[int], kernel: list[int], m
     assert pool_state(configured, kernel, met) == state
 
 
+def test_panic_is_told_as_long_as_anything_takes_traffic() -> None:
+    assert pool_state([1, 1], [1, 0], False, panic=True) == "panic"
+    assert pool_state([1, 1], [0, 0], False, panic=True) == "down"
+
+
 @given(st.lists(destinations))
 def test_live_weight_is_the_sum_of_weights(found: list[Destination]) -> None:
     assert live_weight(found) == sum(each.weight for each in found)
