@@ -57,9 +57,30 @@ def desired_row(
     return ServiceRow(server.service, rows)
 
 
-def configured_row(server: RealServer, weight: int) -> Destination:
-    """Return a real server's row with a weight."""
+def configured_row(server: RealServer, weight: int, present: Destination | None = None) -> Destination:
+    """Return a real server's row with a weight; the one that is present where that is the same."""
+    if (
+        present is not None
+        and present.weight == weight
+        and (present.method is server.method or present.method == server.method)
+        and present.upper_threshold == server.upper_threshold
+        and present.lower_threshold == server.lower_threshold
+    ):
+        return present
     return Destination(server.address, server.method, weight, server.upper_threshold, server.lower_threshold)
+
+
+def weight_before(server: RealServer, standing: Standing) -> int:
+    """Return the weight that feedback is reckoned from: an operator's stands in for the configured one."""
+    weight = standing.applied.weight
+    return server.weight if weight is None else weight
+
+
+def weight_when_up(server: RealServer, standing: Standing) -> int:
+    """Return the weight that a server is meant to have when it is up, by its operators' word and its own."""
+    if standing.applied.admin is not None:
+        return 0
+    return weight_of(weight_before(server, standing), standing.feedback)
 
 
 def _row(server: RealServer, standing: Standing, present: Destination | None) -> Destination | None:
