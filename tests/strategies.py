@@ -2,9 +2,12 @@
 
 from hypothesis import strategies as st
 
-from healthlb.model.config import Quorum, RealServer, VirtualServer
+from healthlb.core.desired import Standing
+from healthlb.core.policy import Ending, Leaving, Level
+from healthlb.model.config import FlapDamping, Quorum, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Feedback, Schedule
+from healthlb.model.health import Feedback, Health, Schedule
+from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
 from healthlb.model.table import (
     Destination,
     IpvsTable,
@@ -98,3 +101,93 @@ virtual_servers = st.builds(
     st.sampled_from(["quiesce", "remove"]),
     st.sampled_from(["wait", "trust"]),
 )
+
+NOW = 1_000_000.0
+"""The moment of the decisions below; their other moments lie about it."""
+moments = st.integers(-80, 80).map(lambda seconds: NOW + seconds)
+orders = st.just(NOT_OVERRIDDEN) | st.builds(
+    Applied,
+    admin=st.sampled_from([None, "drain", "disable"]),
+    remove=st.booleans(),
+    deadline=st.none() | moments,
+    weight=st.none() | st.integers(0, 50),
+)
+
+
+@st.composite
+def standings(draw: st.DrawFn, healths: st.SearchStrategy[Health], *, plain: bool) -> Standing:
+    """Return a standing as a director may have it; a plain one has neither feedback nor orders."""
+    health = draw(healths)
+    recovered = draw(st.none() | moments) if health is Health.UP else None
+    return Standing(
+        health,
+        failing=draw(st.booleans()) if health is Health.UNKNOWN else health is Health.DOWN,
+        feedback=() if plain else tuple(draw(st.lists(feedbacks, max_size=1))),
+        turned_at=recovered or draw(moments),
+        recovered_at=recovered,
+        held_until=draw(st.none() | moments),
+        applied=NOT_OVERRIDDEN if plain else draw(orders),
+    )
+
+
+REAL = [Endpoint("192.0.2.1", port) for port in range(1, 6)]
+SORRY = [Endpoint("192.0.2.2", port) for port in range(1, 3)]
+GONE = [Endpoint("2001:db8::1", port) for port in range(1, 3)]
+DAMPING = FlapDamping(3)
+
+
+@st.composite
+def pool_servers(draw: st.DrawFn, address: Endpoint, weight: st.SearchStrategy[int]) -> RealServer:
+    """Return a real server of a pool with policy."""
+    return real_server(
+        address,
+        weight=draw(weight),
+        on_failure=draw(st.sampled_from(["quiesce", "remove"])),
+        initial=draw(st.sampled_from(["wait", "trust"])),
+        slow_start=draw(st.sampled_from([0.0, 20.0, 60.0])),
+        drain_timeout=draw(st.sampled_from([0.0, 40.0])),
+        flap_damping=draw(st.sampled_from([None, DAMPING])),
+    )
+
+
+any_weight = st.integers(0, 50)
+any_health = st.sampled_from(Health)
+verdicts = st.sampled_from([Health.UP, Health.DOWN])
+
+
+@st.composite
+def levels(
+    draw: st.DrawFn,
+    *,
+    weight: st.SearchStrategy[int] = any_weight,
+    healths: st.SearchStrategy[Health] = any_health,
+    plain: bool = False,
+) -> Level:
+    """Return what is known of a pool of one to five servers at NOW."""
+    found = REAL[: draw(st.integers(1, 5))]
+    sorry = SORRY[: draw(st.integers(0, 2))]
+    server = VirtualServer(
+        name="shop",
+        service=draw(services),
+        method=Method("nat"),
+        real_servers=tuple(draw(pool_servers(each, weight)) for each in found),
+        quorum=Quorum(draw(st.integers(1, 60)), draw(st.integers(0, 20))),
+        panic=draw(st.sampled_from([0.0, 0.0, 20.0, 50.0, 100.0])),
+        sorry_servers=tuple(draw(pool_servers(each, weight)) for each in sorry),
+    )
+    ending = st.dictionaries(
+        st.sampled_from(REAL + SORRY + GONE), st.builds(Ending, moments, st.booleans()), max_size=4
+    )
+    return Level(
+        server,
+        [draw(standings(healths, plain=plain)) for _ in found],
+        [draw(standings(any_health, plain=plain)) for _ in sorry],
+        draw(st.sampled_from([None, True, False])),
+        tuple(Leaving(each, draw(moments)) for each in GONE[: draw(st.integers(0, 2))]),
+        draw(ending),
+    )
+
+
+present_rows = st.dictionaries(
+    st.sampled_from(REAL + SORRY + GONE), st.integers(0, 50) | st.sampled_from([0, 1]), max_size=8
+).map(lambda weights: {each: Destination(each, Method("nat"), weight) for each, weight in weights.items()})
