@@ -5,36 +5,30 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from checks import ProbeResult
 from checks.engine.engine import Counts
 from healthlb import __version__
-from healthlb.core.weight import chain, is_drained
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
 from healthlb.daemon.prober import Prober
-from healthlb.daemon.records import Member, Pool, ProbeRecord
-from healthlb.daemon.telling import kept
-from healthlb.model.config import Probe
+from healthlb.daemon.records import Pool
+from healthlb.daemon.statuses import Seen, leaving, real_server, sorry_server
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.evidence import SeenProbe
+from healthlb.model.overrides import Orders
 from healthlb.model.snapshot import (
-    Admin,
-    CheckStatus,
     ConfigStatus,
     DirectorStatus,
+    JournalStatus,
     NotifierStatus,
     ProbingStatus,
     QuorumStatus,
-    RealServerStatus,
     Snapshot,
     SocketCounts,
+    StateStatus,
     TableStatus,
     VirtualServerStatus,
-    Weight,
 )
-from healthlb.model.table import Destination
 
 LEAST_AGE = 0.2
 """Seconds for which one snapshot serves every reader, however fresh they want it."""
@@ -49,7 +43,10 @@ class Reload:
 
 
 class View:
-    """The readers' side of the director: snapshots, made once for all who ask within their age."""
+    """The readers' side of the director: snapshots, made once for all who ask within their age.
+
+    What other parts say of themselves they are asked for each snapshot: `orders` for what operators added and removed.
+    """
 
     def __init__(
         self,
@@ -62,6 +59,9 @@ class View:
         lags: Histogram,
         counts: Callable[[], Counts],
         notifiers: Callable[[], tuple[NotifierStatus, ...]] = tuple,
+        state: Callable[[], StateStatus] = StateStatus,
+        journal: Callable[[], JournalStatus] = JournalStatus,
+        orders: Callable[[], Orders] = Orders,
     ) -> None:
         self._controller = controller
         self._prober = prober
@@ -71,6 +71,9 @@ class View:
         self._lags = lags
         self._counts = counts
         self._notifiers = notifiers
+        self._state = state
+        self._journal = journal
+        self._orders = orders
         self._started_at = time.time()
         self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
@@ -137,6 +140,10 @@ class View:
                 ),
             ),
             warnings=self._warnings(),
+            overrides=controller.pools.overriding.overrides,
+            additions=self._orders().additions,
+            state=self._state(),
+            journal=self._journal(),
             notifiers=self._notifiers(),
         )
 
@@ -147,9 +154,10 @@ class View:
         row = controller.known.services.get(key) if controller.known is not None else None
         rows = row.destinations if row is not None else {}
         usages = controller.reading.destinations.get(key, {})
+        seen = Seen(pool, rows, usages, controller.pools.overriding, controller.pools.steady())
         real_servers = []
         for member in list(pool.members):
-            real_servers.append(_real_server(member, pool, rows.get(member.server.address), usages))
+            real_servers.append(real_server(member, seen))
             await breath()
         return VirtualServerStatus(
             name=server.name,
@@ -157,66 +165,14 @@ class View:
             method=server.method,
             state=pool.state,
             quorum=QuorumStatus(server.quorum, pool.live_weight, bool(pool.quorum_met)),
-            sorry_server_active=False,
+            sorry_server_active=pool.sorry_active,
             usage=_sum(controller.reading.services.get(key), usages),
             real_servers=tuple(real_servers),
+            panic=server.panic,
+            sorry_servers=tuple([sorry_server(member, seen) for member in list(pool.sorry_members)]),
+            leaving=leaving(seen),
+            removed=tuple(each for each in self._orders().removals if each.virtual_server == server.name),
         )
-
-
-def _real_server(
-    member: Member, pool: Pool, row: Destination | None, usages: Mapping[Endpoint, Usage]
-) -> RealServerStatus:
-    server = member.server
-    wanted = pool.decision.row.destinations.get(server.address) if pool.decision is not None else None
-    usage = usages.get(server.address) if row is not None else None
-    return RealServerStatus(
-        name=server.name,
-        address=server.address,
-        method=server.method,
-        health=member.standing.health,
-        admin=_admin(member, usage),
-        since=member.since,
-        weight=Weight(
-            server.weight,
-            wanted.weight if wanted is not None else None,
-            row.weight if row else None,
-            chain(server, member.told(), member.standing.health),
-        ),
-        usage=usage,
-        checks=tuple([_check(*each) for each in zip(server.probes, member.records, strict=True)]),
-    )
-
-
-def _admin(member: Member, usage: Usage | None) -> Admin:
-    if not is_drained(member.server.weight, member.standing.feedback):
-        return "enabled"
-    return "draining" if usage is not None and usage.active else "drained"
-
-
-def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
-    check = probe.check
-    return CheckStatus(
-        name=check.name,
-        type=check.type,
-        health=record.state.health,
-        last=record.last,
-        streak=record.state.streak,
-        passed_total=record.passed_total,
-        failed_total=record.failed_total,
-        unsent_total=record.unsent_total,
-        unsent_reason=record.unsent.removeprefix("not sent: "),
-        feedback=record.feedback,
-        warning=record.warning,
-        last_failure=_seen(record.failure),
-        last_pass=_seen(record.success),
-    )
-
-
-def _seen(remembered: tuple[float, ProbeResult] | None) -> SeenProbe | None:
-    if remembered is None:
-        return None
-    at, result = remembered
-    return SeenProbe(at, result.reason, result.seconds, kept(result.evidence))
 
 
 def _sum(service: Usage | None, usages: Mapping[Endpoint, Usage]) -> Usage | None:
