@@ -34,7 +34,8 @@ async def report(view: View) -> None:
 def _line(server: RealServerStatus) -> str:
     reasons = [f"{check.name}: {_last(check)}" for check in server.checks]
     weight = server.weight.kernel if server.weight.kernel is not None else "absent"
-    return f"{server.name} is {server.health.value.upper()}, weight {weight}; {'; '.join(reasons)}"
+    admin = "" if server.admin == "enabled" else f", {server.admin}"
+    return f"{server.name} is {server.health.value.upper()}{admin}, weight {weight}; {'; '.join(reasons)}"
 
 
 def _last(check: CheckStatus) -> str:
