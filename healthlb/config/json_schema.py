@@ -3,12 +3,14 @@
 It takes whatever the loader takes. What spans several keys is the loader's alone to tell.
 """
 
+from functools import partial
 from typing import Any
 
 from checks import registry
 from checks.options import Duration, Either, ListOf, Record, TableOf, show_seconds
 from healthlb.config.check_sections import CheckName, CommonCheck, InlineCheck
 from healthlb.config.kinds import Name, Percent, WholeSeconds
+from healthlb.config.notifier_options import COMMON, TYPES, InlineNotifier
 from healthlb.config.sections import FileSection
 from healthlb.config.walk import NamedTable, Option, options_of
 from healthlb.config.walk_checks import CheckTypes
@@ -46,6 +48,8 @@ class _Schema:
                 return self._define(kind.of.__name__, lambda: self._record(kind.of))
             case InlineCheck():
                 return self._define("NamedCheck" if kind.named else "Check", lambda: self._check(named=kind.named))
+            case InlineNotifier():
+                return self._define("Notifier", self._notifier)
             case ListOf():
                 items: dict[str, Any] = {"type": "array", "items": self.of(kind.kind)}
                 if kind.minimum:
@@ -109,6 +113,17 @@ class _Schema:
         type_schema = {"anyOf": [{"const": name}, {"$ref": "#/$defs/variable"}]}
         schema["properties"]["type"] = {"description": common["type"].doc, **type_schema}
         return {"description": (self._types[name].__doc__ or name).splitlines()[0], **schema}
+
+    def _notifier(self) -> dict[str, Any]:
+        """Return the schema of a notifier: one of the types, told apart by `type`."""
+
+        def one(name: str) -> dict[str, Any]:
+            schema = self._object({**COMMON, **TYPES[name]})
+            type_schema = {"anyOf": [{"const": name}, {"$ref": "#/$defs/variable"}]}
+            schema["properties"]["type"] = {"description": COMMON["type"].doc, **type_schema}
+            return schema
+
+        return {"anyOf": [self._define(f"Notifier.{name}", partial(one, name)) for name in TYPES]}
 
 
 def _shown(option: Option) -> Any:

@@ -17,6 +17,7 @@ from healthlb.config.files import Contents, Gathered, Gathering
 from healthlb.config.kinds import Name
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
+from healthlb.config.notifiers import read_notifier, refuse_strangers
 from healthlb.config.real_servers import Pattern
 from healthlb.config.servers import read_virtual_server
 from healthlb.config.walk import WRONG, Wrong, twice
@@ -145,14 +146,18 @@ class _Reading:
         director = read_director(walk, _merged(gathered, "director"))
         api = read_api(walk, _merged(gathered, "api"))
         self._read_checks(walk, gathered)
+        places = self._read_notifiers(walk, gathered)
         servers = self._read_servers(gathered)
+        for notifier, node, keys in places:
+            refuse_strangers(walk, notifier, node, keys, self._names)
         if "virtual_servers" not in gathered.sections and not self._faults:
             walk.faults.add(
                 gathered.main, 0, 0, ROOT / "virtual_servers", "is missing; for none at all write virtual_servers: {}"
             )
         if self._faults or director is None or api is None:
             raise self._faults.error()
-        return Config(director, api, servers, path, gathered.sha256, named=dict(self._named))
+        notifiers = {notifier.name: notifier for notifier, _, _ in places}
+        return Config(director, api, servers, path, gathered.sha256, notifiers, dict(self._named))
 
     def _walk(self) -> CheckWalk:
         return CheckWalk(self._faults, self._environ, self._types, self._named, self._share, notifiers=self._notifiers)
@@ -174,6 +179,20 @@ class _Reading:
             self._named[name.text] = WRONG
             if self._name(walk, name, keys):
                 self._named[name.text] = walk.check(value, keys / name.text, named=True)
+
+    def _read_notifiers(self, walk: CheckWalk, gathered: Gathered) -> list[tuple[Notifier, Node, Keys]]:
+        """Return the notifiers with their places; whether what they name is there shows once all is read."""
+        keys = ROOT / "notifiers"
+        found = []
+        for name, node in walk.pairs((node for _, node in gathered.sections.get("notifiers", ())), keys):
+            self._notifiers[name.text] = WRONG
+            if not self._name(walk, name, keys):
+                continue
+            notifier = read_notifier(walk, name.text, node, keys / name.text)
+            if not isinstance(notifier, Wrong):
+                self._notifiers[name.text] = notifier
+                found.append((notifier, node, keys / name.text))
+        return found
 
     def _name(self, walk: CheckWalk, name: Scalar, keys: Keys) -> bool:
         try:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from checks.options import Boolean, Choice, Duration, Integer, ListOf, Record, Text, option
 from healthlb.config.check_sections import InlineCheck
 from healthlb.config.kinds import FilePath, Listen, Name, Percent, WholeSeconds
+from healthlb.config.notifier_options import InlineNotifier
 from healthlb.config.server_sections import VirtualServerSection
 from healthlb.config.walk import NamedTable
 from healthlb.model.config import Listener
@@ -87,9 +88,7 @@ class ApiSection:
 class FileSection:
     """A whole file."""
 
-    refused: ClassVar[Mapping[str, str]] = {
-        name: f"this version of healthlb does not have '{name}' yet" for name in ("vrrp", "notifiers")
-    }
+    refused: ClassVar[Mapping[str, str]] = {"vrrp": "this version of healthlb does not have 'vrrp' yet"}
 
     include: Any = option(ListOf(Text()), "Further files, by path or pattern, relative to this one.", ())
     director: Any = option(Record(DirectorSection), "The director itself.", DirectorSection())
@@ -98,3 +97,4 @@ class FileSection:
     virtual_servers: Any = option(
         NamedTable(Record(VirtualServerSection)), "The virtual servers; the key is the name.", ()
     )
+    notifiers: Any = option(NamedTable(InlineNotifier()), "Who is told of events; the key is the name.", ())

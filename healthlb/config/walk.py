@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, Final
 
-from checks.options import Choice, Either, ListOf, Record, TableOf, name_of, one_of
+from checks.options import Either, ListOf, Record, TableOf, name_of, one_of
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
@@ -217,7 +217,7 @@ class Walk:
         try:
             return kind.parse(value)
         except ValueError as error:
-            guess = self.guess(value, kind.words) if isinstance(kind, Choice) else ""
+            guess = self.guess(value, getattr(kind, "words", ()))
             return self.fault(node, keys, f"{error}{guess}")
 
     def found(self, node: Node) -> str:

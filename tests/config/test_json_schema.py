@@ -85,6 +85,10 @@ def test_defaults_are_spelt_as_the_file_spells_them() -> None:
         {"virtual_servers": {"a": {"address": "192.0.2.1:80", "real_servers": [], "check": []}}},
         {"virtual_servers": {"a": {"address": "192.0.2.1:80", "real_servers": [], "weight": 70000}}},
         {"virtual_servers": []},
+        {"notifiers": {"a": {"type": "pigeon"}}},
+        {"notifiers": {"a": {"type": "fifo", "path": "/a", "url": "https://example.com/"}}},
+        {"notifiers": {"a": {"type": "mail"}}},
+        {"notifiers": {"a": {"type": "mail", "to": "root", "events": "probe_failed"}}},
     ],
 )
 def test_what_is_wrong_in_one_place_is_refused_by_both(tmp_path: Path, change: dict[str, Any]) -> None:
@@ -155,6 +159,9 @@ VALUES = st.one_of(
             "csum",
             "sip",
             "inet6",
+            "quorum_lost",
+            "oncall",
+            "50%",
         ]
     ),
     st.fixed_dictionaries({"type": st.sampled_from(["tcp", "http", "ipip", "gre", "gue"])}),
