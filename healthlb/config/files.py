@@ -1,6 +1,5 @@
 """Gathers the files: the one that was named and those that it includes, each read once."""
 
-import glob
 import hashlib
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from healthlb.config.reading import Unreadable, decode, read_bytes
 from healthlb.config.scalars import resolve
 from healthlb.config.sections import FileSection
 from healthlb.config.walk import WRONG, Walk, options_of, twice
+from healthlb.config.watching import Watched
 
 MOST_FILES = 1000
 DEEPEST = 16
@@ -23,10 +23,14 @@ Sections = dict[str, list[tuple[Scalar, Node]]]
 
 
 class Contents:
-    """What the files held when they were first read, so that a second look at them sees the same."""
+    """What the files held when they were first read, so that a second look at them sees the same.
+
+    `watched` is how they looked from outside just before.
+    """
 
     def __init__(self) -> None:
         self._bytes: dict[str, bytes] = {}
+        self.watched = Watched()
 
     def get(self, path: str) -> bytes:
         """Return a file's bytes; raise Unreadable."""
@@ -58,11 +62,12 @@ class Gathering:
     def gather(self, path: str) -> Gathered:
         """Return the sections of a file and of all that it includes; faults are told to the walk."""
         main = Source(path, 0)
+        self._contents.watched.look(path)
         self._read(main, lambda message: self._walk.faults.add_file(main, message), ())
         return Gathered(self._sections, self._hash.hexdigest(), main)
 
     def _read(self, source: Source, complain: Callable[[str], None], above: tuple[str, ...]) -> None:
-        real = os.path.realpath(source.path)
+        real = _real(source.path)
         if real in above:
             complain(f"{source.path} includes itself")
             return
@@ -122,7 +127,7 @@ class Gathering:
         patterns = self._walk.read(INCLUDE, node, keys)
         if patterns is WRONG:
             return
-        folder = Path(source.path).parent
+        folder = str(Path(source.path).parent)
         for index, pattern in enumerate(patterns):
             at = node.items[index] if hasattr(node, "items") else node
 
@@ -132,7 +137,13 @@ class Gathering:
             if "\0" in pattern:
                 complain("expected a path, found a NUL character")
                 continue
-            path = str(folder / pattern)
-            matches = glob.glob(path)  # noqa: PTH207 - a pattern may be absolute, and ** must not wander through trees
-            for found in sorted(matches) if glob.has_magic(pattern) else [path]:
+            for found in self._contents.watched.find(folder, pattern):
                 self._read(Source(found, len(self._seen)), complain, above)
+
+
+def _real(path: str) -> str:
+    """Return a path without symbolic links; where they may not be read, opening the file tells."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return path

@@ -22,6 +22,7 @@ from healthlb.config.real_servers import Pattern
 from healthlb.config.servers import read_virtual_server
 from healthlb.config.walk import WRONG, Wrong, twice
 from healthlb.config.walk_checks import CheckTypes, CheckWalk, Configured
+from healthlb.config.watching import Watched
 from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.notifiers import Notifier
 from healthlb.model.table import ServiceKey
@@ -91,10 +92,24 @@ class Loader:
         self._types = registry.types() if types is None else types
         self._environ = os.environ if environ is None else environ
         self._memory = Memory({}, {}, {}, {})
+        self._watched = Watched()
+
+    def fingerprint(self) -> object:
+        """Return how the file, and all that its includes mean now, look from outside; equal while nothing has changed.
+
+        Which includes there are is known from the last load, whatever became of it. Nothing is read, nothing raised.
+        """
+        return self._watched.now()
+
+    @property
+    def as_read(self) -> object:
+        """What `fingerprint` was just before the last load: another one means that a load would see something else."""
+        return self._watched.as_read()
 
     def load(self) -> Config:
         """Return the configuration; raise ConfigError with every fault."""
         contents = Contents()
+        self._watched = contents.watched
         before = self._memory
         try:
             try:
