@@ -11,11 +11,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Say that the file is good, or raise UsageError with its faults."""
-    from healthlb.config import plugins  # noqa: PLC0415  the other verbs need none of it
+    """Say that the file is good, and what to think about in it, or raise UsageError with its faults."""
+    from healthlb.config import advice, plugins  # noqa: PLC0415  the other verbs need none of it
 
     _, config = load(arguments.config)
-    for sentence in plugins.conflicts():
+    for sentence in (*plugins.conflicts(), *(f"warning: {each}" for each in advice(config))):
         complain(sentence)
     say(f"{arguments.config}: good: {config.summary()}")
     return 0

@@ -91,6 +91,17 @@ def test_a_good_file_is_told_good(file: Path) -> None:
     assert ended.stdout == f"{file}: good: 2 virtual servers, 2 real servers\n"
 
 
+def test_what_a_good_file_hardly_means_is_a_warning_and_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "healthlb.yaml"
+    path.write_text(
+        "virtual_servers: {shop: {address: '127.0.0.9:80', slow_start: 1m, real_servers: ['127.0.0.1:9']}}\n"
+    )
+    ended = healthlb("validate", "-c", str(path))
+    assert (ended.returncode, ended.stdout) == (0, f"{path}: good: 1 virtual server, 1 real server\n")
+    [warning] = ended.stderr.splitlines()
+    assert warning.startswith("healthlb: warning: virtual_servers.shop: slow_start has hardly a step to climb")
+
+
 @pytest.mark.parametrize("verb", ["run", "validate", "plan", "status", "probe"])
 @pytest.mark.parametrize(
     "kind", ["absent", "directory", "fifo", "empty", "no name", "not text", "device", "unreadable"]
