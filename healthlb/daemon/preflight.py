@@ -27,7 +27,8 @@ def checks_of(config: Config) -> dict[Check, str]:
     configured = {
         id(probe.check): probe.check
         for pool in config.virtual_servers.values()
-        for server in pool.real_servers
+        for servers in (pool.real_servers, pool.sorry_servers)
+        for server in servers
         for probe in server.probes
     }
     found: dict[Check, str] = {}

@@ -49,8 +49,8 @@ def needed(config: Config) -> list[Setting]:
     """
     pools = list(config.virtual_servers.values())
     wanted = {
-        FORWARD_IPV4: any(_nat(server, "inet") for pool in pools for server in pool.real_servers),
-        FORWARD_IPV6: any(_nat(server, "inet6") for pool in pools for server in pool.real_servers),
+        FORWARD_IPV4: any(_nat(server, "inet") for pool in pools for server in _all(pool)),
+        FORWARD_IPV6: any(_nat(server, "inet6") for pool in pools for server in _all(pool)),
         EXPIRE_REMOVED: any(_removes(pool) and not pool.service.one_packet for pool in pools),
         EXPIRE_QUIESCED: any(pool.service.persistence is not None for pool in pools),
     }
@@ -97,9 +97,14 @@ def _fault(setting: Setting, root: Path) -> str | None:
     return f"{setting.name} is {value}, so {setting.without}: {mend}"
 
 
+def _all(pool: VirtualServer) -> tuple[RealServer, ...]:
+    return (*pool.real_servers, *pool.sorry_servers) if pool.sorry_servers else pool.real_servers
+
+
 def _nat(server: RealServer, family: str) -> bool:
     return server.method.kind == "nat" and server.address.family == family
 
 
 def _removes(pool: VirtualServer) -> bool:
-    return any(server.on_failure == "remove" for server in pool.real_servers)
+    """Whether rows of it leave while it goes on; those of sorry servers do, some time after the quorum has returned."""
+    return bool(pool.sorry_servers) or any(server.on_failure == "remove" for server in pool.real_servers)

@@ -1,5 +1,6 @@
 """The kernel settings that a configuration rests on, in a directory that stands in for /proc/sys."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def root(tmp_path: Path) -> Path:
 )
 def test_a_configuration_needs_only_what_it_uses(wanted: Config, names: list[str]) -> None:
     assert [setting.name for setting in needed(wanted)] == names
+
+
+def test_a_sorry_server_needs_what_a_real_server_would() -> None:
+    shop = config().virtual_servers["shop"]
+    sorry = config(Method("nat"), "2001:db8::1").virtual_servers["shop"].real_servers
+    wanted = replace(config(), virtual_servers={"shop": replace(shop, sorry_servers=sorry)})
+    assert [setting.name for setting in needed(wanted)] == [
+        "net.ipv6.conf.all.forwarding",
+        "net.ipv4.vs.expire_nodest_conn",
+    ]
 
 
 def test_a_setting_that_is_as_wanted_is_not_mentioned_nor_written(root: Path) -> None:
