@@ -13,7 +13,11 @@ def changes(before: Config, after: Config) -> tuple[str, ...]:
     """Return one short sentence for each thing that differs between two configurations."""
     found = [
         f"{name} section changed"
-        for name, old, new in (("director", before.director, after.director), ("api", before.api, after.api))
+        for name, old, new in (
+            ("director", before.director, after.director),
+            ("api", before.api, after.api),
+            ("notifiers", before.notifiers, after.notifiers),
+        )
         if old != new
     ]
     old_servers, new_servers = before.virtual_servers, after.virtual_servers

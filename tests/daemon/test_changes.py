@@ -5,6 +5,7 @@ from dataclasses import replace
 from healthlb.daemon.changes import changes
 from healthlb.model.config import Quorum
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.notifiers import Fifo, Notifier
 from tests.daemon.rig import OTHER, WEB1, WEB2, WEB3, config, shop, web
 
 
@@ -16,6 +17,8 @@ def test_virtual_servers_and_sections_are_told_by_name() -> None:
     before, after = config(shop(), shop(name="old", key=OTHER)), config(shop(), shop(name="new", key=OTHER))
     assert changes(before, after) == ("old removed", "new added")
     assert changes(config(shop()), config(shop(), resync=1.0)) == ("director section changed",)
+    pager = {"pager": Notifier("pager", Fifo("/run/pager"), frozenset())}
+    assert changes(config(shop()), replace(config(shop()), notifiers=pager)) == ("notifiers section changed",)
     assert changes(config(shop()), config(shop(key=OTHER))) == (f"shop: now {OTHER}",)
 
 
