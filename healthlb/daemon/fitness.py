@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from checks.engine import Engine
-from healthlb.config import plugins
+from healthlb.config import advice, plugins
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.pools import Sink
 from healthlb.daemon.preflight import surroundings, unsupported, unusable
@@ -43,7 +43,11 @@ class Fitness:
         return refused or await self._controller.with_table(lambda: unsupported(self._table, config, before))
 
     async def look_around(self, config: Config) -> None:
-        """Look at the machine's settings, mending them first where that is asked for, and tell what is wrong."""
+        """Tell what to think about in a configuration, and what is wrong with the machine's settings for it.
+
+        The settings are mended first where that is asked for.
+        """
+        await self._warn(self._files.do(lambda: advice(config)))
         if self._kernel:
             self._surroundings = await self._warn(self._files.do(lambda: surroundings(config)))
 
