@@ -18,12 +18,13 @@ Known = Mapping[tuple[str, Endpoint], Standing]
 class Rehearsal:
     """The operations that come at once, and the servers that wait for a first verdict, each as `pool: server`.
 
-    `share` is how much of the table's live weight the operations take out, from 0 to 1.
+    `share` is how much of the table's live weight the operations take out, from 0 to 1, and `lost` where they do.
     """
 
     operations: Sequence[Operation]
     waiting: Sequence[str]
     share: float = 0.0
+    lost: Sequence[tuple[ServiceKey, Endpoint]] = ()
 
 
 def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[ServiceKey]) -> Rehearsal:
@@ -47,24 +48,28 @@ def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[
     everything = frozenset(actual.services) if config.director.foreign_services == "remove" else former
     here = scope(actual, everything | services.keys())
     operations = plan(here, IpvsTable(services, config.director.ipvs_timeouts))
-    return Rehearsal(operations, waiting, taken_out(here, applied(here, operations)))
+    return Rehearsal(operations, waiting, *taken_out(here, applied(here, operations)))
 
 
-def taken_out(before: IpvsTable, after: IpvsTable) -> float:
-    """Return the share of the live weight of `before` that is no more in `after`, from 0 to 1.
+def taken_out(before: IpvsTable, after: IpvsTable) -> tuple[float, Sequence[tuple[ServiceKey, Endpoint]]]:
+    """Return the share of the live weight of `before` that is no more in `after`, from 0 to 1, and where it was.
 
     A destination counts by what its own weight falls by, all of it where it is gone; weight that another one gains
     makes up for nothing, as that is where the connections would have to go.
     """
-    live = lost = 0
+    live = gone = 0
+    lost = []
     for key, row in before.services.items():
         later = after.services.get(key)
         present = later.destinations if later is not None else {}
         for address, destination in row.destinations.items():
             live += destination.weight
             remaining = present.get(address)
-            lost += max(0, destination.weight - (remaining.weight if remaining is not None else 0))
-    return lost / live if live else 0.0
+            fall = destination.weight - (remaining.weight if remaining is not None else 0)
+            if fall > 0:
+                gone += fall
+                lost.append((key, address))
+    return (gone / live if live else 0.0), lost
 
 
 def _guess(server: RealServer, present: Destination | None) -> Standing:

@@ -87,7 +87,7 @@ def row(*weights: int) -> ServiceRow:
 
 
 def shared(before: ServiceRow, after: ServiceRow | None) -> float:
-    return taken_out(IpvsTable({SERVICE.key: before}), IpvsTable({SERVICE.key: after} if after is not None else {}))
+    return taken_out(IpvsTable({SERVICE.key: before}), IpvsTable({SERVICE.key: after} if after is not None else {}))[0]
 
 
 def test_the_share_that_is_taken_out_is_of_live_weight_and_nothing_makes_up_for_it() -> None:
@@ -101,12 +101,14 @@ def test_the_share_that_is_taken_out_is_of_live_weight_and_nothing_makes_up_for_
 
 @given(tables, tables)
 def test_a_share_is_a_share_and_what_only_grows_takes_nothing_out(before: IpvsTable, after: IpvsTable) -> None:
-    assert 0.0 <= taken_out(before, after) <= 1.0
-    assert taken_out(before, before) == 0.0
-    assert taken_out(IpvsTable(), before) == 0.0
+    share, lost = taken_out(before, after)
+    assert 0.0 <= share <= 1.0
+    assert bool(lost) is (share > 0)
+    assert taken_out(before, before) == taken_out(IpvsTable(), before) == (0.0, [])
 
 
 def test_a_rehearsal_tells_how_much_of_the_live_weight_goes() -> None:
     assert rehearsed().share == 0.5
+    assert rehearsed().lost == [(SERVICE.key, WEB1)]
     assert rehearsed(former=frozenset({OTHER.key})).share == 0.5
     assert rehearsed(replace(CONFIG, virtual_servers={}), former=frozenset({SERVICE.key})).share == 1.0
