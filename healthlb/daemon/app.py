@@ -16,12 +16,15 @@ from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
 from healthlb.config import Loader
+from healthlb.config.addition import added
 from healthlb.daemon.chronicle import Chronicle
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.fitness import Fitness
 from healthlb.daemon.notifying import Notifying
+from healthlb.daemon.operators import Operators
+from healthlb.daemon.orders import OrderBook
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.preflight import tls_settings
 from healthlb.daemon.prober import SPELL, Prober
@@ -31,6 +34,7 @@ from healthlb.daemon.reloading import Reloading
 from healthlb.daemon.report import report
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import release_signals
+from healthlb.daemon.steady import steady_clock
 from healthlb.daemon.tasks import Tasks
 from healthlb.daemon.view import Reload, View
 from healthlb.daemon.worker import Worker
@@ -39,6 +43,7 @@ from healthlb.linux.table import Table
 from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Config
 from healthlb.model.events import CommandRefused, ProbesWaited, Warned
+from healthlb.model.overrides import Orders
 
 SPARE_DESCRIPTORS = 256
 """File descriptors that are kept for everything but probes."""
@@ -62,6 +67,7 @@ next to nothing.
 """
 """Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
+NO_ORDERS = Orders()
 
 
 class StartError(Exception):
@@ -85,12 +91,14 @@ class Director:
         self._tasks = Tasks()
         self._stop = asyncio.Event()
         self._files = Worker("files")
+        self._thoughts = Worker("thoughts")
+        self._steady = steady_clock()
         self._engine = Engine(loop, lambda sentence: LOG.error("%s", sentence), self._hint)
         self.chronicle = Chronicle(time.time)
         self._tell = self.chronicle.record
         self.notifying = Notifying(self._tell, chance, dry_run=not kernel)
         self.chronicle.listeners.append(self.notifying.hear)
-        pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed)
+        pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed, steady=self._steady)
         self.chronicle.places = pools.places
         self.controller = Controller(table, pools, self._tell, chance, self._alive, templates_pin=templates_pin)
         self.prober = Prober(
@@ -109,6 +117,19 @@ class Director:
             counts=lambda: self._engine.counts,
             notifiers=self.notifying.statuses,
         )
+        self.book = OrderBook(
+            self.controller,
+            self._engine,
+            self._files,
+            self._thoughts,
+            self._turn,
+            make=added,
+            tell=self._tell,
+            tasks=self._tasks,
+            clock=self._steady,
+            changed=self.view.forget,
+        )
+        self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
         self._doors = Doors(self.view, self)
         self._reloading = Reloading(
             loader,
@@ -116,26 +137,32 @@ class Director:
             self._fitness,
             self.controller,
             self._doors,
+            book=self.book,
+            thoughts=self._thoughts,
             manager=manager,
-            tell=self._tell,
+            sink=self._tell,
             tasks=self._tasks,
-            turn=self._turn,
             status=status,
             stopping=self._stop.is_set,
             follow=self._follow,
         )
 
-    async def start(self, config: Config) -> None:
+    async def start(self, config: Config, orders: Orders = NO_ORDERS) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
-        async with self._turn:
-            await self._start(config)
+        async with self._reloading.reading, self._turn:
+            await self._start(config, orders)
 
-    async def _start(self, config: Config) -> None:
-        refused = await self._fitness.unfit(config, {})
+    async def _start(self, file: Config, orders: Orders) -> None:
+        refused = await self._fitness.unfit(file, {})
         if refused:
             raise StartError(refused)
+        await self.book.begin(orders)
+        draft = await self.book.draft(file, self.book.orders, {})
+        config = draft.config
+        for note in draft.amended.notes:
+            LOG.info("%s", note)
         self.notifying.adopt(config)
-        await self.controller.adopt(config)
+        await self.book.adopt(draft)
         self._reloading.status.loaded_at = time.time()
         try:
             await self._doors.open(config.api)
@@ -154,7 +181,7 @@ class Director:
     async def _follow(self, config: Config) -> None:
         """Let everything else follow a configuration that is in force, at start and after each reload."""
         self.notifying.adopt(config)
-        self._engine.keep_only(await self._files.do(lambda: tls_settings(config)))
+        self._engine.keep_only(await self._thoughts.do(lambda: tls_settings(config)))
         self.view.forget()
 
     def obey(self) -> None:
@@ -196,14 +223,16 @@ class Director:
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same
                 LOG.error("%s", describe(error))  # noqa: TRY400  one line, no traceback
         self.controller.close()
+        self.book.close()
         self._files.close()
+        self._thoughts.close()
         self._engine.close()
         if withdraw:
             LOG.info("stopped")
 
     async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
-        """Carry out an operator's change."""
-        raise NotImplementedError
+        """Carry out an operator's change, as `Operators.change` says."""
+        return await self._operators.change(actor, change)
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         """Tell that somebody was refused a command."""
@@ -244,7 +273,7 @@ class Director:
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
         scarce = (SCARCE,) if self._scarce() else ()
-        return self._fitness.warnings + crowd + scarce
+        return self._fitness.warnings + self.book.aside + crowd + scarce
 
     def _scarce(self) -> bool:
         """Whether a probe had to wait for a socket or a port lately."""

@@ -12,8 +12,11 @@ from healthlb.daemon.changes import changes
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fitness import Fitness
+from healthlb.daemon.orders import Draft, OrderBook
 from healthlb.daemon.pools import Sink
+from healthlb.daemon.rehearsing import rehearsed, tell, too_much
 from healthlb.daemon.service_manager import ServiceManager
+from healthlb.daemon.targets import listed
 from healthlb.daemon.tasks import Tasks
 from healthlb.daemon.view import Reload
 from healthlb.daemon.worker import Worker
@@ -24,7 +27,10 @@ from healthlb.model.events import ConfigRefused, ConfigReloaded
 
 
 class Reloading:
-    """Reloads one after the other, each in its `turn`; `follow` is awaited with a configuration that is in force."""
+    """Reloads one after the other; `follow` is awaited with a configuration that is in force.
+
+    The files are read before it is a reload's turn: one that cannot be read holds up no drain.
+    """
 
     def __init__(
         self,
@@ -34,10 +40,11 @@ class Reloading:
         controller: Controller,
         doors: Doors,
         *,
+        book: OrderBook,
+        thoughts: Worker,
         manager: ServiceManager,
-        tell: Sink,
+        sink: Sink,
         tasks: Tasks,
-        turn: asyncio.Lock,
         status: Reload,
         stopping: Callable[[], bool],
         follow: Callable[[Config], Awaitable[None]],
@@ -47,65 +54,85 @@ class Reloading:
         self._fitness = fitness
         self._controller = controller
         self._doors = doors
+        self._book = book
+        self._thoughts = thoughts
         self._manager = manager
-        self._tell = tell
+        self._sink = sink
         self._tasks = tasks
-        self._turn = turn
         self._stopping = stopping
         self._follow = follow
-        self._next: asyncio.Task[ReloadOutcome] | None = None
+        self._next: dict[bool, asyncio.Task[ReloadOutcome]] = {}
+        self._askers: dict[bool, dict[str, None]] = {False: {}, True: {}}
         self.status = status
+        self.reading = asyncio.Lock()
 
     async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
         """Read the file again; a bad one is refused whole and what was in force stays in force.
 
-        All who ask while a reload waits for its turn share it, and one who goes away does not end it.
+        So is one that takes out more of the live weight than the `max_reload_change` that is in force allows, unless
+        `force` is given: a file that was cut short must not bring its own limit along.
+
+        All who ask alike while a reload waits for its turn share it, and one who goes away does not end it.
         """
         return await asyncio.shield(self.soon(actor, force=force))
 
-    def soon(self, actor: Actor, *, force: bool = False) -> asyncio.Task[ReloadOutcome]:  # noqa: ARG002  told and limited next
+    def soon(self, actor: Actor, *, force: bool = False) -> asyncio.Task[ReloadOutcome]:
         """Reload, as `reload` does, without waiting for it."""
-        if self._next is None:
-            self._next = self._tasks.begin(self._in_turn())
-        return self._next
+        self._askers[force][f"{actor.who} ({actor.why})" if actor.why else actor.who] = None
+        if force not in self._next:
+            self._next[force] = self._tasks.begin(self._one_by_one(force))
+        return self._next[force]
 
-    async def _in_turn(self) -> ReloadOutcome:
-        async with self._turn:
-            self._next = None
+    async def _one_by_one(self, force: bool) -> ReloadOutcome:
+        async with self.reading:
+            del self._next[force]
+            who = listed(list(self._askers[force]))
+            self._askers[force].clear()
             if self._stopping():
                 return ReloadOutcome(False, "the director is stopping")
             self._manager.reloading()
             try:
-                return await self._try()
+                return await self._try(who, force=force)
+            except ConfigError as error:
+                return self._refuse("; ".join(str(error).splitlines()), who)
+            except (ListenError, TableUnavailableError, TimeoutError) as error:
+                return self._refuse(str(error) or "the table does not answer", who)
             finally:
                 before = self._controller.config
                 self._manager.ready(before.summary() if before is not None else "")
 
-    async def _try(self) -> ReloadOutcome:
-        before = self._controller.config
+    async def _try(self, who: str, *, force: bool) -> ReloadOutcome:
+        file = await self._files.do(self._loader.load)
+        refused = await self._fitness.unfit(file, self._book.file.virtual_servers)
+        if refused:
+            return self._refuse(refused, who)
+        built = await self._book.build(file)
+        async with self._book.turn:
+            draft = await self._book.draft(file, self._book.orders, built)
+            return await self._put_in_force(draft, who, force=force)
+
+    async def _put_in_force(self, draft: Draft, who: str, *, force: bool) -> ReloadOutcome:
+        before, config = self._controller.config, draft.config
         assert before is not None  # noqa: S101  a reload comes after a start
-        try:
-            config = await self._files.do(self._loader.load)
-            refused = await self._fitness.unfit(config, before.virtual_servers)
-            if refused:
-                return self._refuse(refused)
-            await self._doors.open(config.api)
-        except ConfigError as error:
-            return self._refuse("; ".join(str(error).splitlines()))
-        except (ListenError, TableUnavailableError, TimeoutError) as error:
-            return self._refuse(str(error) or "the table does not answer")
-        found = await self._files.do(lambda: changes(before, config))
+        rehearsal = await rehearsed(self._controller, config, self._thoughts)
+        tell(rehearsal, draft.amended.notes)
+        refused = too_much(rehearsal, before, before.director.max_reload_change)
+        if refused and not force:
+            return self._refuse(refused, who)
+        await self._doors.open(config.api)
+        found = await self._thoughts.do(lambda: changes(before, config))
+        found += draft.amended.over
         await self._fitness.look_around(config)
-        await self._controller.adopt(config)
+        await self._book.adopt(draft)
         await self._controller.make_pass()
         self.status.loaded_at, self.status.refused = time.time(), None
         await self._follow(config)
-        self._tell(ConfigReloaded(config.sha256, found))
+        self._sink(ConfigReloaded(config.sha256, found, who))
         gc.collect(1)
         gc.freeze()
         return ReloadOutcome(True, "The new configuration is in force.", found)
 
-    def _refuse(self, reason: str) -> ReloadOutcome:
+    def _refuse(self, reason: str, who: str) -> ReloadOutcome:
         self.status.refused = reason
-        self._tell(ConfigRefused(reason))
+        self._sink(ConfigRefused(reason, who))
         return ReloadOutcome(False, reason)

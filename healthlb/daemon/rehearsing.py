@@ -1,0 +1,76 @@
+"""A reload's plan, told in the log before it is carried out."""
+
+import logging
+from collections.abc import Sequence
+
+from healthlb.core.desired import Standing
+from healthlb.core.rehearsal import Rehearsal, rehearse
+from healthlb.daemon.breath import Breath
+from healthlb.daemon.controller import Controller
+from healthlb.daemon.targets import listed
+from healthlb.daemon.worker import Worker
+from healthlb.model.config import Config
+from healthlb.model.endpoint import Endpoint
+from healthlb.model.table import ServiceKey
+
+LOG = logging.getLogger("healthlb")
+MOST_LINES = 50
+"""Lines of a plan that are written at most."""
+
+
+async def rehearsed(controller: Controller, config: Config, thoughts: Worker) -> Rehearsal | None:
+    """Return what putting a configuration in force would do to the table as known; None where it was never read."""
+    actual = controller.known
+    if actual is None:
+        return None
+    breath = Breath()
+    known: dict[tuple[str, Endpoint], Standing] = {}
+    for name, pool in list(controller.pools.by_name.items()):
+        for member in pool.members:
+            known[name, member.server.address] = member.standing
+            await breath()
+    ours = controller.pools.ours
+    return await thoughts.do(lambda: rehearse(config, actual, known, ours))
+
+
+def tell(rehearsal: Rehearsal | None, notes: Sequence[str]) -> None:
+    """Write a plan into the log: what it comes to, then a line each for the first of its parts."""
+    if rehearsal is None:
+        LOG.info("reload plan: the table has not been read yet, so that nobody knows what will change in it")
+        return
+    operations, waiting = len(rehearsal.operations), len(rehearsal.waiting)
+    LOG.info(
+        "reload plan: %s, %s to wait for; takes out %s of the live weight",
+        "no operation" if not operations else f"{operations} operation{'s' * (operations > 1)}",
+        "no first verdict" if not waiting else f"{waiting} first verdict{'s' * (waiting > 1)}",
+        percent(rehearsal.share),
+    )
+    lines = [*notes, *(str(each) for each in rehearsal.operations[:MOST_LINES])]
+    lines += [f"wait for the first verdict on {each}" for each in rehearsal.waiting[:MOST_LINES]]
+    unwritten = len(notes) + operations + waiting - min(len(lines), MOST_LINES)
+    for line in lines[:MOST_LINES]:
+        LOG.info("reload plan: %s", line)
+    if unwritten:
+        LOG.info("reload plan: and %d more", unwritten)
+
+
+def too_much(rehearsal: Rehearsal | None, before: Config, limit: float) -> str | None:
+    """Return one sentence if a reload would take out more of the live weight than the limit, in percent."""
+    if rehearsal is None or rehearsal.share * 100 <= limit + 1e-9:
+        return None
+    names = {pool.service.key: name for name, pool in before.virtual_servers.items()}
+    lost = listed([_place(names, key, address) for key, address in rehearsal.lost])
+    share, most = percent(rehearsal.share), percent(limit / 100)
+    return f"it takes out {share} of the live weight, max_reload_change allows {most}: {lost}; if it is meant, force it"
+
+
+def percent(share: float) -> str:
+    """Return a share as `12.5 %`, never as nothing or all where it is not."""
+    value = round(share * 100, 1)
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    return f"{min(value, 99.9) if share < 1 else value:g} %"
+
+
+def _place(names: dict[ServiceKey, str], key: ServiceKey, address: Endpoint) -> str:
+    return f"{address} in {names.get(key, str(key))}"
