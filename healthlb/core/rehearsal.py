@@ -1,14 +1,19 @@
 """What a reload of a configuration would do to a table, from what is known of the servers now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from healthlb.core.desired import Standing, desired_row
+from healthlb.core.decision import NOTHING, Leaving, Level, Looked
+from healthlb.core.desired import Standing
+from healthlb.core.health import combine
+from healthlb.core.overrides import applied as overridden
 from healthlb.core.plan import applied, plan, scope
-from healthlb.model.config import Config, RealServer
+from healthlb.core.policy import decide
+from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Health
 from healthlb.model.operations import Operation
+from healthlb.model.overrides import Override
 from healthlb.model.table import Destination, IpvsTable, ServiceKey
 
 Known = Mapping[tuple[str, Endpoint], Standing]
@@ -27,24 +32,34 @@ class Rehearsal:
     lost: Sequence[tuple[ServiceKey, Endpoint]] = ()
 
 
-def rehearse(config: Config, actual: IpvsTable, known: Known, former: frozenset[ServiceKey]) -> Rehearsal:
+def rehearse(
+    config: Config,
+    actual: IpvsTable,
+    known: Known,
+    former: frozenset[ServiceKey],
+    now: float = 0.0,
+    *,
+    overrides: Sequence[Override] = (),
+    levels: Mapping[ServiceKey, Level] = NOTHING,
+) -> Rehearsal:
     """Return what a reload would do.
 
     `known` is what a running director knows, by virtual server's name and address; without it a row's own weight
-    stands for the verdict. `former` are the services that the running configuration lists.
+    stands for the verdict. `former` are the services that the running configuration lists, `overrides` those that are
+    in force. `levels` are what the director's decisions rest on at the moment `now`: quorums, and rows that leave.
     """
     services = {}
     waiting = []
     for server in config.virtual_servers.values():
         row = actual.services.get(server.service.key)
         present = row.destinations if row is not None else {}
-        standings = []
-        for real_server in server.real_servers:
-            standing = known.get((server.name, real_server.address))
-            standings.append(standing or _guess(real_server, present.get(real_server.address)))
-            if standings[-1].health is Health.UNKNOWN and real_server.initial == "wait":
+        standings = [_standing(server.name, each, known, present, overrides) for each in server.real_servers]
+        sorry = [_standing(server.name, each, known, present, overrides) for each in server.sorry_servers]
+        for real_server, standing in zip(server.real_servers, standings, strict=True):
+            if standing.health is Health.UNKNOWN and real_server.initial == "wait":
                 waiting.append(f"{server.name}: {real_server.name}")
-        services[server.service.key] = desired_row(server, standings, present)
+        level = _level(server, standings, sorry, levels.get(server.service.key), now)
+        services[server.service.key] = decide(level, Looked(present), now).row
     everything = frozenset(actual.services) if config.director.foreign_services == "remove" else former
     here = scope(actual, everything | services.keys())
     operations = plan(here, IpvsTable(services, config.director.ipvs_timeouts))
@@ -72,7 +87,37 @@ def taken_out(before: IpvsTable, after: IpvsTable) -> tuple[float, Sequence[tupl
     return (gone / live if live else 0.0), lost
 
 
+def _standing(
+    name: str,
+    server: RealServer,
+    known: Known,
+    present: Mapping[Endpoint, Destination],
+    overrides: Sequence[Override],
+) -> Standing:
+    standing = known.get((name, server.address)) or _guess(server, present.get(server.address))
+    if not overrides:
+        return standing
+    return replace(standing, applied=overridden(overrides, name, server.address))
+
+
 def _guess(server: RealServer, present: Destination | None) -> Standing:
+    if not server.probes:
+        return Standing(combine(server.require, ()))
     if present is None:
         return Standing()
     return Standing(Health.UP if present.weight or not server.weight else Health.DOWN)
+
+
+def _level(
+    server: VirtualServer, standings: Sequence[Standing], sorry: Sequence[Standing], before: Level | None, now: float
+) -> Level:
+    """Return what the decision will rest on; servers that are no longer listed begin to leave if they are to."""
+    if before is None:
+        return Level(server, standings, sorry)
+    leaving = {each.address: each for each in before.leaving}
+    for each in (*before.server.real_servers, *before.server.sorry_servers):
+        if each.drain_timeout > 0:
+            leaving[each.address] = Leaving(each.address, now + each.drain_timeout)
+    for each in (*server.real_servers, *server.sorry_servers):
+        leaving.pop(each.address, None)
+    return Level(server, standings, sorry, before.quorum_met, tuple(leaving.values()), before.ending)

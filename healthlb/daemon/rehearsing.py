@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Sequence
 
+from healthlb.core.decision import Level
 from healthlb.core.desired import Standing
-from healthlb.core.rehearsal import Rehearsal, rehearse
+from healthlb.core.rehearsal import Known, Rehearsal, rehearse
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.targets import listed
 from healthlb.daemon.worker import Worker
 from healthlb.model.config import Config
 from healthlb.model.endpoint import Endpoint
+from healthlb.model.overrides import Override
 from healthlb.model.table import ServiceKey
 
 LOG = logging.getLogger("healthlb")
@@ -18,19 +20,38 @@ MOST_LINES = 50
 """Lines of a plan that are written at most."""
 
 
-async def rehearsed(controller: Controller, config: Config, thoughts: Worker) -> Rehearsal | None:
+async def rehearsed(
+    controller: Controller, config: Config, overrides: Sequence[Override], thoughts: Worker
+) -> Rehearsal | None:
     """Return what putting a configuration in force would do to the table as known; None where it was never read."""
     actual = controller.known
     if actual is None:
         return None
-    breath = Breath()
+    pools, breath = controller.pools, Breath()
+    levels = []
+    for pool in list(pools.by_name.values()):
+        levels.append(pool.level())
+        await breath()
+    ours, now = pools.ours, pools.steady()
+
+    def work() -> Rehearsal:
+        by_key = {level.server.service.key: level for level in levels}
+        return rehearse(config, actual, _known(levels), ours, now, overrides=overrides, levels=by_key)
+
+    return await thoughts.do(work)
+
+
+def _known(levels: Sequence[Level]) -> Known:
     known: dict[tuple[str, Endpoint], Standing] = {}
-    for name, pool in list(controller.pools.by_name.items()):
-        for member in pool.members:
-            known[name, member.server.address] = member.standing
-            await breath()
-    ours = controller.pools.ours
-    return await thoughts.do(lambda: rehearse(config, actual, known, ours))
+    for level in levels:
+        name = level.server.name
+        for servers, standings in (
+            (level.server.real_servers, level.standings),
+            (level.server.sorry_servers, level.sorry),
+        ):
+            for server, standing in zip(servers, standings, strict=True):
+                known[name, server.address] = standing
+    return known
 
 
 def tell(rehearsal: Rehearsal | None, notes: Sequence[str]) -> None:

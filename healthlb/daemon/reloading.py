@@ -114,7 +114,7 @@ class Reloading:
     async def _put_in_force(self, draft: Draft, who: str, *, force: bool) -> ReloadOutcome:
         before, config = self._controller.config, draft.config
         assert before is not None  # noqa: S101  a reload comes after a start
-        rehearsal = await rehearsed(self._controller, config, self._thoughts)
+        rehearsal = await rehearsed(self._controller, config, self._book.orders.overrides, self._thoughts)
         tell(rehearsal, draft.amended.notes)
         refused = too_much(rehearsal, before, before.director.max_reload_change)
         if refused and not force:

@@ -4,19 +4,28 @@ from dataclasses import replace
 
 from hypothesis import given
 
+from healthlb.core.decision import Leaving, Level
 from healthlb.core.desired import Standing
 from healthlb.core.rehearsal import Rehearsal, rehearse, taken_out
-from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
+from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.health import Feedback, Health
+from healthlb.model.health import Feedback, Health, Schedule
 from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination
+from healthlb.model.overrides import Override, Scope
 from healthlb.model.table import Destination, IpvsTable, Method, Service, ServiceKey, ServiceRow
 from tests.strategies import real_server, tables
 
 WEB1, WEB2 = Endpoint("192.0.2.1", 80), Endpoint("192.0.2.2", 80)
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
 OTHER = Service(ServiceKey.at("tcp", Endpoint("198.51.100.2", 80)), "rr")
-SHOP = VirtualServer("shop", SERVICE, Method("nat"), (real_server(WEB1), real_server(WEB2)))
+CHECK = Check("web", "http", Schedule(2.0, 1.0, 2, 2, 0.5, 5.0), "settings")
+
+
+def checked(endpoint: Endpoint, **changes: object) -> RealServer:
+    return replace(real_server(endpoint, **changes), probes=(Probe(CHECK, endpoint),))
+
+
+SHOP = VirtualServer("shop", SERVICE, Method("nat"), (checked(WEB1), checked(WEB2)))
 CONFIG = Config(Director("lb1"), Api(Listener(Endpoint("127.0.0.1", 9480)), None), {"shop": SHOP})
 TABLE = IpvsTable(
     {
@@ -29,7 +38,8 @@ TABLE = IpvsTable(
 
 
 def rehearsed(config: Config = CONFIG, table: IpvsTable = TABLE, **changes: object) -> Rehearsal:
-    return rehearse(config, table, changes.get("known", {}), changes.get("former", frozenset()))  # type: ignore[arg-type]
+    known, former = changes.pop("known", {}), changes.pop("former", frozenset())
+    return rehearse(config, table, known, former, 100.0, **changes)  # type: ignore[arg-type]
 
 
 def test_without_a_director_a_rows_own_weight_stands_for_the_verdict() -> None:
@@ -47,7 +57,7 @@ def test_a_running_directors_verdicts_decide() -> None:
 def test_what_a_server_said_of_itself_stays_said() -> None:
     said = Standing(Health.UP, feedback=(Feedback(50, percent=True),))
     known = {("shop", WEB1): said, ("shop", WEB2): Standing(Health.DOWN)}
-    shop = replace(SHOP, real_servers=(real_server(WEB1, weight=8), real_server(WEB2)))
+    shop = replace(SHOP, real_servers=(checked(WEB1, weight=8), checked(WEB2)))
     [edit] = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), known=known).operations
     assert edit == EditDestination(SERVICE.key, Destination(WEB1, Method("nat"), 4))
 
@@ -59,7 +69,7 @@ def test_a_server_that_is_new_waits_for_its_first_verdict() -> None:
 
 
 def test_a_server_that_is_trusted_does_not_wait() -> None:
-    shop = replace(SHOP, real_servers=(real_server(WEB1, initial="trust"),))
+    shop = replace(SHOP, real_servers=(checked(WEB1, initial="trust"),))
     plan = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), IpvsTable())
     assert [type(each) for each in plan.operations] == [AddService, AddDestination]
     assert plan.waiting == []
@@ -76,7 +86,7 @@ def test_foreign_services_stay_unless_the_file_says_remove() -> None:
 
 
 def test_a_row_of_a_server_configured_with_weight_0_is_no_sign_of_failure() -> None:
-    shop = replace(SHOP, real_servers=(real_server(WEB1, weight=2), real_server(WEB2, weight=0)))
+    shop = replace(SHOP, real_servers=(checked(WEB1, weight=2), checked(WEB2, weight=0)))
     assert rehearsed(replace(CONFIG, virtual_servers={"shop": shop})).operations == []
 
 
@@ -112,3 +122,40 @@ def test_a_rehearsal_tells_how_much_of_the_live_weight_goes() -> None:
     assert rehearsed().lost == [(SERVICE.key, WEB1)]
     assert rehearsed(former=frozenset({OTHER.key})).share == 0.5
     assert rehearsed(replace(CONFIG, virtual_servers={}), former=frozenset({SERVICE.key})).share == 1.0
+
+
+def test_a_server_without_checks_waits_for_none() -> None:
+    shop = replace(SHOP, real_servers=(real_server(WEB1),))
+    plan = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), IpvsTable())
+    assert [type(each) for each in plan.operations] == [AddService, AddDestination]
+    assert plan.waiting == []
+
+
+def test_what_operators_ordered_is_part_of_the_plan() -> None:
+    known = {("shop", WEB1): Standing(Health.UP), ("shop", WEB2): Standing(Health.UP)}
+    drained = [Override(Scope(None, WEB1.address, None), "drain"), Override(Scope("shop", WEB2.address, 80), weight=7)]
+    rows = rehearsed(known=known, overrides=drained).operations
+    assert {each.destination.address: each.destination.weight for each in rows} == {WEB1: 0, WEB2: 7}
+
+
+def test_a_server_with_a_drain_timeout_begins_to_leave_and_one_that_was_leaving_goes_on() -> None:
+    leaver = checked(WEB1, drain_timeout=60.0)
+    before = Level(replace(SHOP, real_servers=(leaver, checked(WEB2))), [Standing(Health.UP)] * 2)
+    without = replace(CONFIG, virtual_servers={"shop": replace(SHOP, real_servers=(checked(WEB2),))})
+    known = {("shop", WEB2): Standing(Health.UP)}
+    plan = rehearsed(without, known=known, levels={SERVICE.key: before})
+    assert {each.destination.address: each.destination.weight for each in plan.operations} == {WEB1: 0, WEB2: 1}
+    assert plan.share == 1.0
+    gone = replace(before, server=without.virtual_servers["shop"], leaving=(Leaving(WEB1, 160.0),))
+    again = rehearsed(without, known=known, levels={SERVICE.key: gone})
+    assert again.operations == plan.operations
+    back = rehearsed(known={**known, ("shop", WEB1): Standing(Health.UP)}, levels={SERVICE.key: gone})
+    assert {each.destination.address: each.destination.weight for each in back.operations} == {WEB1: 1, WEB2: 1}
+
+
+def test_a_sorry_server_stands_in_for_a_pool_that_would_lose_its_quorum() -> None:
+    sorry = real_server(Endpoint("192.0.2.9", 80))
+    shop = replace(SHOP, sorry_servers=(sorry,))
+    known = {("shop", WEB1): Standing(Health.DOWN), ("shop", WEB2): Standing(Health.DOWN)}
+    rows = rehearsed(replace(CONFIG, virtual_servers={"shop": shop}), known=known).operations
+    assert {each.destination.address: each.destination.weight for each in rows} == {sorry.address: 1, WEB1: 0}
