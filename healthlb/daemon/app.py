@@ -37,6 +37,7 @@ from healthlb.daemon.signals import release_signals
 from healthlb.daemon.steady import steady_clock
 from healthlb.daemon.tasks import Tasks
 from healthlb.daemon.view import Reload, View
+from healthlb.daemon.watching import Watcher
 from healthlb.daemon.worker import Worker
 from healthlb.linux.sysctl import templates_pin
 from healthlb.linux.table import Table
@@ -146,6 +147,7 @@ class Director:
             stopping=self._stop.is_set,
             follow=self._follow,
         )
+        self._watcher = Watcher(self._files, loader, self.reload)
 
     async def start(self, config: Config, orders: Orders = NO_ORDERS) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
@@ -182,6 +184,7 @@ class Director:
         """Let everything else follow a configuration that is in force, at start and after each reload."""
         self.notifying.adopt(config)
         self._engine.keep_only(await self._thoughts.do(lambda: tls_settings(config)))
+        self._watcher.switch(on=config.director.watch)
         self.view.forget()
 
     def obey(self) -> None:
@@ -203,6 +206,7 @@ class Director:
             failed = False
             if not started:
                 return 0
+            self._tasks.begin(self._watcher.run())
             passes = self._tasks.begin(self.controller.run())
             passes.add_done_callback(lambda _: self._stop.set())
             await self._stop.wait()

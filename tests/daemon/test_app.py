@@ -37,12 +37,18 @@ class Loader:
     def __init__(self) -> None:
         self.config = config(shop(SERVER))
         self.loads = 0
+        self.print: object = 0
+        self.as_read: object = 0
         self.fault: ConfigError | None = None
         self.going = threading.Event()
         self.going.set()
 
+    def fingerprint(self) -> object:
+        return self.print
+
     def load(self) -> Config:
         self.loads += 1
+        self.as_read = self.print
         found = self.config
         self.going.wait(20)
         if self.fault is not None:
