@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthlb.store import file as state_file
@@ -33,6 +33,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@settings(deadline=None)
 @given(first=st.binary(), second=st.binary())
 def test_what_was_written_last_is_read(tmp_path_factory: pytest.TempPathFactory, first: bytes, second: bytes) -> None:
     file = orders(tmp_path_factory.mktemp("state"))
@@ -48,6 +49,7 @@ def test_only_its_owner_may_read_it_and_nothing_else_is_left_in_the_folder(tmp_p
     assert names(tmp_path) == {"orders.json"}
 
 
+@settings(deadline=None)
 @given(junk=st.binary(max_size=400))
 def test_any_bytes_that_were_not_written_by_it_are_set_aside_whole_and_a_new_one_takes_their_place(
     tmp_path_factory: pytest.TempPathFactory, junk: bytes
@@ -64,6 +66,7 @@ def test_any_bytes_that_were_not_written_by_it_are_set_aside_whole_and_a_new_one
     assert Path(found.kept_as).read_bytes() == junk
 
 
+@settings(deadline=None)
 @given(written=st.binary(min_size=1, max_size=200), data=st.data())
 def test_one_changed_byte_or_a_cut_anywhere_is_found(
     tmp_path_factory: pytest.TempPathFactory, written: bytes, data: st.DataObject
