@@ -10,9 +10,11 @@ import types
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Word = TypeVar("Word")
+_UNIONS = {types.UnionType, Union}
+_PLAIN = {bool, int, str, types.NoneType}
 _Turn = Callable[[Any], Any]
 
 
@@ -50,11 +52,11 @@ def _writer(kind: Any) -> _Turn:
         return lambda value: value.value
     if kind is bytes:
         return lambda value: value.decode("latin-1")
-    if get_origin(kind) in {types.UnionType, tuple}:
+    if get_origin(kind) in {*_UNIONS, tuple}:
         parts = [each for each in get_args(kind) if each is not Ellipsis]
         if all(_writer(each) is _same for each in parts):
             return list if get_origin(kind) is tuple else _same
-        if get_origin(kind) is types.UnionType:
+        if get_origin(kind) in _UNIONS:
             (only,) = [_writer(each) for each in parts if each is not types.NoneType]
             return lambda value: None if value is None else only(value)
         if Ellipsis in get_args(kind):
@@ -62,7 +64,9 @@ def _writer(kind: Any) -> _Turn:
             return lambda value: [each(item) for item in value]
         several = [_writer(each) for each in parts]
         return lambda value: [turn(item) for turn, item in zip(several, value, strict=True)]
-    return _same
+    if kind in _PLAIN or kind is float or get_origin(kind) is Literal:
+        return _same
+    raise TypeError(f"{kind} has no shape in JSON")
 
 
 def _record_writer(kind: Any) -> _Turn:
@@ -93,7 +97,7 @@ def _reader(kind: Any) -> _Turn:
         return kind
     if get_origin(kind) is Literal:
         return lambda value: _one_of(get_args(kind), value)
-    if get_origin(kind) is types.UnionType:
+    if get_origin(kind) in _UNIONS:
         (only,) = [_reader(each) for each in get_args(kind) if each is not types.NoneType]
         return lambda value: None if value is None else only(value)
     if get_origin(kind) is tuple:
@@ -101,7 +105,9 @@ def _reader(kind: Any) -> _Turn:
         if Ellipsis in get_args(kind):
             return lambda value: tuple([parts[0](item) for item in _plain(list, value)])
         return lambda value: tuple([turn(item) for turn, item in zip(parts, _plain(list, value), strict=True)])
-    return lambda value: _plain(kind, value)
+    if kind in _PLAIN:
+        return lambda value: _plain(kind, value)
+    raise TypeError(f"{kind} has no shape in JSON")
 
 
 def _record_reader(kind: Any) -> _Turn:

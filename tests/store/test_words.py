@@ -25,8 +25,8 @@ words = st.recursive(
 def built(kind: type[Any], **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return any word of a kind, with times that are numbers."""
     times: dict[Any, st.SearchStrategy[Any]] = {float: finite, float | None: st.none() | finite}
-    hints = get_type_hints(kind)
-    return st.builds(kind, **{name: times[hint] for name, hint in hints.items() if hint in times}, **parts)
+    every = {name: times.get(hint, st.from_type(hint)) for name, hint in get_type_hints(kind).items()}
+    return st.builds(kind, **every | parts)
 
 
 def few(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
@@ -36,11 +36,12 @@ def few(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 some_orders = st.builds(Orders, few(built(Override, scope=st.builds(Scope))), few(built(Addition)), few(built(Removal)))
 failures = st.none() | built(SeenProbe, evidence=st.none() | st.builds(Evidence))
 leaving = few(st.tuples(st.builds(Endpoint), finite))
+ending = few(st.tuples(st.builds(Endpoint), finite, st.booleans()))
 some_health = st.builds(
     Remembered,
     few(built(RememberedProbe, feedback=st.none() | st.builds(Feedback), failure=failures)),
     few(built(RememberedServer, turns=few(finite))),
-    few(built(RememberedPool, leaving=leaving)),
+    few(built(RememberedPool, leaving=leaving, ending=ending)),
 )
 
 
