@@ -14,9 +14,9 @@ async def rows_left(server: VirtualServer, before: Pool | None, now: float, brea
     if before is None:
         return ()
     rows = {each.address: each for each in before.leaving}
-    for member in before.everyone():
-        if member.server.drain_timeout > 0:
-            rows[member.server.address] = Leaving(member.server.address, now + member.server.drain_timeout)
+    leisurely = [member.server for member in before.everyone() if member.server.drain_timeout > 0]
+    for server_before in leisurely:
+        rows[server_before.address] = Leaving(server_before.address, now + server_before.drain_timeout)
         await breath()
     if not rows:
         return ()

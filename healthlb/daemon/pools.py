@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from checks import ProbeResult
 from healthlb.core.desired import Standing
-from healthlb.core.flapping import is_held, turned
+from healthlb.core.flapping import STEADY, is_held, turned
 from healthlb.core.health import next_interval, observe
 from healthlb.core.weight import merge, weight_of
 from healthlb.daemon.breath import Breath
@@ -135,8 +135,9 @@ class Pools:
         joined = set()
         for name, server in servers.items():
             if name not in kept:
-                kept[name] = await self._join(server, before.get(name), breath)
-                kept[name].leaving += await rows_left(server, served.get(server.service.key), self.steady(), breath)
+                same = served.get(server.service.key)
+                kept[name] = await self._join(server, before.get(name, same), breath)
+                kept[name].leaving += await rows_left(server, same, self.steady(), breath)
                 joined.add(name)
         self.by_name = {name: kept[name] for name in servers}
         self.dirty |= joined
@@ -289,7 +290,7 @@ class Pools:
             member.standing = member.look()
             if self._recollection is not None:
                 self._recollection.server(member)
-        if is_held(member.flaps, self.steady()):
+        if member.flaps is not STEADY and is_held(member.flaps, self.steady()):
             pool.holding.add(member)
         self._unknown += member.standing.health is Health.UNKNOWN
         return member

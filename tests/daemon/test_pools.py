@@ -13,7 +13,7 @@ from healthlb.core.health import next_interval, observe
 from healthlb.daemon import breath
 from healthlb.daemon.records import Member, Pool
 from healthlb.model.config import Probe
-from healthlb.model.events import ProbesUnsent, RealServerUp
+from healthlb.model.events import ProbesUnsent, RealServerDown, RealServerUp
 from healthlb.model.health import CheckState
 from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, shown, web
 
@@ -175,5 +175,28 @@ def test_what_is_shown_is_what_all_the_results_amount_to(results: list[ProbeResu
         last = None if check.last is None else (check.last.passed, check.last.reason, check.last.seconds)
         assert last == (None if not sent else (sent[-1].passed, sent[-1].reason, sent[-1].seconds))
         assert sum(rig.controller.pools.durations["http"].distribution().counts) == len(sent)
+
+    run(story)
+
+
+def test_a_verdict_that_turns_in_the_middle_of_a_reload_is_told_once_and_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        monkeypatch.setattr(breath, "STRETCH", -1.0)
+        for turn, reload in enumerate((shop(web(WEB1, weight=2)), shop(web(WEB1, weight=3), web(WEB2)))):
+            adopting = asyncio.create_task(rig.controller.adopt(config(reload)))
+            while len(rig.records[WEB1].members) < 2:  # noqa: ASYNC110  a reload tells nobody how far it is
+                await asyncio.sleep(0)
+            for _ in range(2):
+                rig.controller.finished(rig.records[WEB1], (PASS, FAIL)[turn])
+            await adopting
+            await rig.controller.make_pass()
+            assert rig.table.weights() == {WEB1: (2, 0)[turn]}
+        assert [type(event) for event in rig.events if isinstance(event, RealServerUp | RealServerDown)] == [
+            RealServerUp,
+            RealServerDown,
+        ]
 
     run(story)
