@@ -16,7 +16,7 @@ from healthlb.daemon.appointments import Appointments
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.failing import FailingOperations, backoff
 from healthlb.daemon.fault import describe
-from healthlb.daemon.findings import again_at, keep, news
+from healthlb.daemon.findings import again_at, keep, news, settled
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
 from healthlb.daemon.records import ProbeRecord
@@ -219,25 +219,23 @@ class Controller:
         retry = self._failing.next_retry()
         if self._look or self.pools.dirty or self.pools.former or (retry is not None and now >= retry):
             return True
-        return now >= min(self._time_is_up_at(), self._look_wanted_at())
+        return min(self._time_left(), self._time_to_look()) <= 0
 
-    def _time_is_up_at(self) -> float:
-        """Return when the first pool changes by time alone, on the loop's clock; not at once after the last such."""
-        return max(self._on_the_loop(self._appointments.next()), self._timed_at + FINEST)
+    def _time_left(self) -> float:
+        """Return the seconds until the first pool changes by time alone; not at once after the last such pass."""
+        return max(self._appointments.next() - self.pools.steady(), self._timed_at + FINEST - self._now())
 
-    def _look_wanted_at(self) -> float:
-        """Return when a look is wanted for rows that end, on the loop's clock; looks are most of the work no time."""
-        wanted = self._on_the_loop(self._appointments.next_look())
-        return wanted if self._seen_at is None else max(wanted, self._seen_at + REST * self._look_took)
-
-    def _on_the_loop(self, at: float) -> float:
-        return self._now() + at - self.pools.steady()
+    def _time_to_look(self) -> float:
+        """Return the seconds until rows that end ask for a look; one that took long is followed by a rest."""
+        left = self._appointments.next_look() - self.pools.steady()
+        return left if self._seen_at is None else max(left, self._seen_at + REST * self._look_took - self._now())
 
     async def _sleep(self) -> None:
         until = min(self._look_at, self._now() + HEARTBEAT)
         if self.lost is None:
             retry = self._failing.next_retry()
-            until = min(until, until if retry is None else retry, self._time_is_up_at(), self._look_wanted_at())
+            left = max(0.0, min(self._time_left(), self._time_to_look()))
+            until = min(until, until if retry is None else retry, self._now() + left)
         try:
             async with asyncio.timeout_at(until):
                 await self._wake.wait()
@@ -249,7 +247,7 @@ class Controller:
         now, steady = self._now(), self.pools.steady()
         retry = self._failing.next_retry()
         read = self._look or self.known is None or now >= self._look_at or (retry is not None and now >= retry)
-        read = read or now >= self._look_wanted_at()
+        read = read or self._time_to_look() <= 0
         due = self._appointments.due(steady)
         if due:
             self._timed_at = now
@@ -317,14 +315,15 @@ class Controller:
 
     async def _take(self, job: Job, outcome: Outcome) -> None:
         """Tell what was found of the job's pools, and keep it."""
-        breath = Breath()
+        breath, ended = Breath(), self.pools.steady()
         for level in job.pools:
             pool, worth = self.pools.by_name[level.server.name], outcome.worth[level.server.service.key]
             for event in news(pool, worth, job.now):
                 self._sink(event)
-            if keep(pool, worth, job.now):
+            decision = settled(worth.decision, job.now, ended)
+            if keep(pool, decision, worth.state, job.now):
                 self.pools.turns += 1
-            self._appointments.note(pool.server.name, again_at(pool, worth.decision), worth.decision.look_at)
+            self._appointments.note(pool.server.name, again_at(pool, decision), decision.look_at)
             await breath()
 
     def _seen(self, reading: TableReading, foreign: tuple[ServiceKey, ...], now: float) -> None:

@@ -1,6 +1,7 @@
 """What a pass found of one pool: told where it differs from what was found before, and then kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from healthlb.core.flapping import is_held
 from healthlb.core.policy import Decision
@@ -18,6 +19,7 @@ from healthlb.model.events import (
     SorryServerStoodDown,
     VirtualServerChanged,
 )
+from healthlb.model.snapshot import PoolState
 
 
 def news(pool: Pool, worth: Worth, now: float) -> Iterator[Event]:
@@ -42,15 +44,26 @@ def news(pool: Pool, worth: Worth, now: float) -> Iterator[Event]:
         yield VirtualServerChanged(name, pool.state, worth.state, decision.live_weight)
 
 
-def keep(pool: Pool, worth: Worth, now: float) -> bool:
+def keep(pool: Pool, decision: Decision, state: PoolState, now: float) -> bool:
     """Let the pool have what was found; return whether any of it is worth saving."""
     before = _saved(pool)
-    decision = worth.decision
-    pool.state, pool.decision, pool.valued = worth.state, decision, True
+    pool.state, pool.decision, pool.valued = state, decision, True
     pool.quorum_met, pool.sorry_active = decision.quorum_met, decision.sorry_active
     pool.leaving, pool.ending = decision.leaving, decision.ending
     pool.holding = {member for member in pool.holding if is_held(member.flaps, now)}
     return before != _saved(pool)
+
+
+def settled(decision: Decision, began: float, ended: float) -> Decision:
+    """Return a decision with rows that end since the pass ended, not since it began: it may have waited in between."""
+    if not any(each.since == began for each in decision.ending.values()):
+        return decision
+    ending = {
+        address: replace(each, since=ended) if each.since == began else each
+        for address, each in decision.ending.items()
+    }
+    look_at = decision.look_at + ended - began if decision.look_at is not None else None
+    return replace(decision, ending=ending, look_at=look_at)
 
 
 def _saved(pool: Pool) -> tuple[object, ...]:

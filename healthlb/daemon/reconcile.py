@@ -144,7 +144,7 @@ def _worth(level: Level, decision: Decision, table: IpvsTable) -> Worth:
     rows = row.destinations if row is not None else {}
     weights = (rows[each.address].weight if each.address in rows else 0 for each in servers)
     meant = (weight_when_up(each, standing) for each, standing in zip(servers, level.standings, strict=True))
-    return Worth(decision, pool_state(meant, weights, decision.quorum_met))
+    return Worth(decision, pool_state(meant, weights, decision.quorum_met, panic=bool(decision.pooled)))
 
 
 def _decisions(job: Job, actual: IpvsTable, reading: TableReading | None) -> dict[ServiceKey, Decision]:
