@@ -27,7 +27,7 @@ from healthlb.model.operations import (
     OperationFailure,
 )
 from healthlb.model.snapshot import Snapshot
-from healthlb.model.table import Method, Service, ServiceKey
+from healthlb.model.table import IpvsTable, Method, Service, ServiceKey
 
 NAT = Method("nat")
 VIP = ServiceKey.at("tcp", Endpoint("198.51.100.1", 80))
@@ -47,12 +47,18 @@ class Table(MemoryTable):
         self.gone = False
         self.reads = 0
         self.steps: list[Operation] = []
+        self.usages: dict[Endpoint, Usage] = {}
 
     def read(self) -> TableReading:
         if self.gone:
             raise TableUnavailableError("the kernel does not answer")
         self.reads += 1
-        return super().read()
+        reading = super().read()
+        usages = {
+            key: {address: self.usages.get(address, usage) for address, usage in rows.items()}
+            for key, rows in reading.destinations.items()
+        }
+        return replace(reading, destinations=usages)
 
     def apply(self, operations: Sequence[Operation]) -> list[OperationFailure]:
         if self.gone:
@@ -108,6 +114,23 @@ class Rig:
         }
         await self.controller.make_pass()
 
+    async def later(self, seconds: float) -> None:
+        """Let time pass, and make the pass that it asks for, if any."""
+        self.now += seconds
+        self.controller._look_took, self.controller._timed_at = 0.0, float("-inf")
+        if self.controller._due():
+            await self.controller.make_pass()
+
+    async def known(self, weights: dict[Endpoint, int]) -> None:
+        """Return once a controller that runs by itself knows its first service to have these weights."""
+        async with asyncio.timeout(15):
+            while self._known() != weights:  # noqa: ASYNC110  a pass tells nobody that it has ended
+                await asyncio.sleep(0.005)
+
+    def _known(self) -> dict[Endpoint, int]:
+        rows = (self.controller.known or IpvsTable()).services[VIP].destinations
+        return {address: row.weight for address, row in rows.items()}
+
     def busy(self, server: Endpoint, connections: int) -> None:
         """Let the kernel have counted so many active connections to a server of the one service."""
         reading = self.controller.reading
@@ -145,8 +168,8 @@ def web(address: Endpoint, **changes: Any) -> RealServer:
     return replace(RealServer(str(address), address, NAT, (Probe(CHECK, address),)), **changes)
 
 
-def shop(*servers: RealServer, key: ServiceKey = VIP, name: str = "shop") -> VirtualServer:
-    return VirtualServer(name, Service(key, "rr"), NAT, servers or (web(WEB1), web(WEB2)))
+def shop(*servers: RealServer, key: ServiceKey = VIP, name: str = "shop", **changes: Any) -> VirtualServer:
+    return replace(VirtualServer(name, Service(key, "rr"), NAT, servers or (web(WEB1), web(WEB2))), **changes)
 
 
 def config(*servers: VirtualServer, **director: Any) -> Config:

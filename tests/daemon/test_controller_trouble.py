@@ -243,9 +243,9 @@ def test_a_pool_is_valued_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = set()
     valued = reconcile.pool_state
 
-    def watched(*arguments: Any) -> PoolState:
+    def watched(*arguments: Any, **named: Any) -> PoolState:
         threads.add(threading.get_ident())
-        return valued(*arguments)
+        return valued(*arguments, **named)
 
     monkeypatch.setattr(reconcile, "pool_state", watched)
 
