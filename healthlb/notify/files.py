@@ -1,6 +1,7 @@
 """Files that a way out needs: secrets, and what TLS trusts. All of it blocks, and is for a thread."""
 
 import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def content(option: str, path: str) -> str:
 
 
 def said(error: OSError) -> str:
-    """Return what the system says of an error, in its words alone."""
+    """Return what the system says of an error, in its words alone; libraries add addresses to it."""
+    if error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
     return (error.strerror or type(error).__name__).lower()
 
 

@@ -7,7 +7,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from healthlb import __version__
 from healthlb.model.notifiers import Mail
@@ -21,10 +21,15 @@ ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9.-]{1,
 
 def address(text: str) -> str:
     """Return the bare address of `a@example.com` or `Name <a@example.com>`; raise RefusedError for what is none."""
-    bare = parseaddr(text)[1]
+    return _parts(text)[1]
+
+
+def _parts(text: str) -> tuple[str, str]:
+    name, bracket, rest = text.partition("<")
+    bare = rest.removesuffix(">") if bracket and rest.endswith(">") else text
     if not text.isprintable() or ADDRESS.fullmatch(bare) is None:
         raise RefusedError(f"'{plain(text)}' is no mail address")
-    return bare
+    return (name.strip().strip('"') if bracket else ""), bare
 
 
 def letter(settings: Mail, message: Message, now: float) -> bytes:
@@ -42,9 +47,9 @@ def letter(settings: Mail, message: Message, now: float) -> bytes:
 
 
 def _named(text: str) -> Address:
-    bare = address(text)
+    name, bare = _parts(text)
     try:
-        return Address(parseaddr(text)[0], addr_spec=bare)
+        return Address(name, addr_spec=bare)
     except (ValueError, MessageError) as error:
         raise RefusedError(f"'{plain(text)}' is no mail address") from error
 

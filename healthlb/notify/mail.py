@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class _Prepared:
     trust: ssl.SSLContext | None
     password: str | None
     addresses: list[tuple[int, tuple[Any, ...]]]
+    secrets: tuple[str, ...]
 
 
 class MailSender:
@@ -49,7 +51,7 @@ class MailSender:
         except UndeliveredError:
             raise
         except Exception as error:
-            raise self._fault(error, ready.password) from error
+            raise self._fault(error, ready.secrets) from error
 
     def close(self) -> None:
         """Hang up where a relay has not answered goodbye."""
@@ -75,6 +77,7 @@ class MailSender:
             None if settings.tls == "none" else self._trust.context(),
             password,
             [(family, where) for family, _, _, _, where in found],
+            _forms(settings.username or "", password) if password else (),
         )
 
     @property
@@ -108,7 +111,7 @@ class MailSender:
         self._say_goodbye(relay)
         if refused:
             some = "; ".join(f"{plain(to)}: {answer.code} {answer.message}" for to, answer in refused.items())
-            raise RefusedError(f"{self._host}: others have it, but not {_short(some, ready.password)}")
+            raise RefusedError(f"{self._host}: others have it, but not {_short(some, ready.secrets)}")
 
     async def _connected(self, addresses: list[tuple[int, tuple[Any, ...]]]) -> socket.socket:
         """Return a connection to the first address that takes one; raise UndeliveredError with what the last said."""
@@ -134,14 +137,14 @@ class MailSender:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    def _fault(self, error: Exception, password: str | None) -> Exception:
+    def _fault(self, error: Exception, secrets: tuple[str, ...]) -> Exception:
         from aiosmtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException  # noqa: PLC0415
 
         if isinstance(error, SMTPRecipientsRefused) and error.recipients:
-            return self._fault(error.recipients[0], password)
+            return self._fault(error.recipients[0], secrets)
         match error:
             case SMTPResponseException():
-                reason = f"{self._host}: {error.code} {_short(error.message, password)}"
+                reason = f"{self._host}: {error.code} {_short(error.message, secrets)}"
                 return RefusedError(reason) if 500 <= error.code < 600 else UndeliveredError(reason)
             case ssl.SSLCertVerificationError():
                 return UndeliveredError(f"{self._host}: its certificate is not trusted: {error.verify_message}")
@@ -150,8 +153,8 @@ class MailSender:
             case SMTPException():
                 cause = error.__cause__
                 if isinstance(cause, ssl.SSLError):
-                    return self._fault(cause, password)
-                return UndeliveredError(f"{self._host}: {_short(str(error), password)}")
+                    return self._fault(cause, secrets)
+                return UndeliveredError(f"{self._host}: {_short(str(error), secrets)}")
             case OSError():
                 return UndeliveredError(f"{self._host}: {said(error)}")
             case _:
@@ -170,9 +173,14 @@ def _literal(own: tuple[Any, ...]) -> str:
     return f"[IPv6:{own[0].partition('%')[0]}]" if ":" in own[0] else f"[{own[0]}]"
 
 
-def _short(text: str, password: str | None) -> str:
+def _forms(username: str, password: str) -> tuple[str, ...]:
+    """Return a password as it is, and as it is sent by AUTH LOGIN and AUTH PLAIN (RFC 4954, RFC 4616)."""
+    return password, *(b64encode(text.encode()).decode() for text in (password, f"\0{username}\0{password}"))
+
+
+def _short(text: str, secrets: tuple[str, ...]) -> str:
     """Return what a relay said, shortened, or nothing of it where it repeats the password."""
-    shown = plain(" ".join(text.split()))
-    if password and password in text:
+    if any(secret in text for secret in secrets):
         return "(an answer that repeats the password)"
+    shown = plain(" ".join(text.split()))
     return shown if len(shown) <= MOST_SHOWN else f"{shown[: MOST_SHOWN - 3]}..."

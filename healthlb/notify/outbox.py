@@ -105,10 +105,10 @@ class Outbox:
 
         `sender` is None where the way out is the same as before.
         """
-        if (notifier.group, notifier.quiet) != (self.notifier.group, self.notifier.quiet):
+        self.notifier, self.wants = notifier, wants
+        if (notifier.group, notifier.quiet) != (self._grouping.group, self._grouping.quiet):
             self._put(self._grouping.close(self._loop.time(), last=True))
             self._grouping = Grouping(notifier.group, notifier.quiet)
-        self.notifier, self.wants = notifier, wants
         if sender is not None:
             self._retired.append(self._sender)
             self._sender = sender
@@ -232,15 +232,15 @@ class Outbox:
     def _delivered(self) -> None:
         self._trying = None
         self._sent += 1
+        lost = self._failed + self._dropped
         if self._failing:
             self._failing = ""
-            lost = self._failed + self._dropped - self._lost_before
-            self._tell(NotifierRecovered(self.notifier.name, lost))
+            self._tell(NotifierRecovered(self.notifier.name, lost - self._lost_before))
+        self._lost_before = lost
 
     def _missed(self, reason: str, waiting: _Waiting, *, again: bool) -> None:
         """Take note of a try in vain. What has waited for too long is failed, be it this message or those behind it."""
         if not self._failing:
-            self._lost_before = self._failed + self._dropped
             self._tell(NotifierFailed(self.notifier.name, reason))
         self._failing = reason
         oldest = self._loop.time() - self.notifier.retry_for
