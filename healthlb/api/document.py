@@ -6,9 +6,9 @@ and zero traffic, so that programs need no second shape. Times are RFC 3339 in U
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
+from healthlb.api.orders import additions, moment, overrides, removals, timestamp
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe, escaped
@@ -16,13 +16,15 @@ from healthlb.model.health import Feedback
 from healthlb.model.snapshot import (
     CheckStatus,
     DirectorStatus,
+    LeavingStatus,
+    NotifierStatus,
     RealServerStatus,
     Snapshot,
     VirtualServerStatus,
 )
 from healthlb.model.table import Method, Persistence, ServiceKey
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _UNUSED = Usage()
 
 
@@ -33,15 +35,15 @@ def status(snapshot: Snapshot) -> Iterator[str]:
         "ready": snapshot.ready,
         "director": _director(snapshot.director),
     }
-    yield _encode(head)[:-1] + ',"virtual_servers":'
-    yield from _array(map(virtual_server, snapshot.virtual_servers))
+    yield encode(head)[:-1] + ',"virtual_servers":'
+    yield from array(map(virtual_server, snapshot.virtual_servers))
     yield ',"vrrp":[]}\n'
 
 
 def virtual_servers(snapshot: Snapshot) -> Iterator[str]:
     """Yield `/api/v1/virtual_servers`, a real server at a time."""
     yield '{"virtual_servers":'
-    yield from _array(map(virtual_server, snapshot.virtual_servers))
+    yield from array(map(virtual_server, snapshot.virtual_servers))
     yield "}\n"
 
 
@@ -67,11 +69,15 @@ def virtual_server(one: VirtualServerStatus) -> Iterator[str]:
             "live_weight": one.quorum.live_weight,
             "met": one.quorum.met,
         },
+        "panic": one.panic,
         "sorry_server_active": one.sorry_server_active,
+        "sorry_servers": [real_server(server) for server in one.sorry_servers],
+        "leaving": [leaving(row) for row in one.leaving],
+        "removed": removals(one.removed),
         **_usage(usage),
     }
-    yield _encode(head)[:-1] + ',"real_servers":'
-    yield from _array((_encode(_real_server(server)),) for server in one.real_servers)
+    yield encode(head)[:-1] + ',"real_servers":'
+    yield from array((encode(real_server(server)),) for server in one.real_servers)
     yield "}"
 
 
@@ -80,12 +86,8 @@ def service_address(key: ServiceKey) -> str:
     return str(key) if key.protocol == "fwmark" else str(Endpoint(key.address, key.port))
 
 
-def timestamp(seconds: float) -> str:
-    """UNIX seconds as RFC 3339 section 5.6 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
+def array(items: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield a JSON array of items that are each given in pieces."""
     separator = "["
     for item in items:
         yield separator
@@ -96,6 +98,7 @@ def _array(items: Iterable[Iterable[str]]) -> Iterator[str]:
 
 def _director(director: DirectorStatus) -> dict[str, Any]:
     config, table, probing = director.config, director.table, director.probing
+    state, journal = director.state, director.journal
     return {
         "name": director.name,
         "version": director.version,
@@ -109,7 +112,7 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
         "table": {
             "backend": table.backend,
             "in_sync": table.in_sync,
-            "last_resync_at": None if table.last_resync_at is None else timestamp(table.last_resync_at),
+            "last_resync_at": moment(table.last_resync_at),
             "drift_repaired_total": table.drift_repaired_total,
             "operations_total": table.operations_total,
             "failed_operations_total": table.failed_operations_total,
@@ -125,18 +128,55 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "sockets": {"open": probing.sockets.open, "kept": probing.sockets.kept},
         },
         "warnings": director.warnings,
+        "state": {
+            "path": state.path or None,
+            "saved_at": moment(state.saved_at),
+            "failing": state.failing or None,
+        },
+        "journal": {
+            "path": journal.path or None,
+            "events_total": journal.events_total,
+            "dropped_total": journal.dropped_total,
+            "failing": journal.failing or None,
+        },
+        "notifiers": [_notifier(notifier) for notifier in director.notifiers],
+        "overrides": overrides(director.overrides),
+        "added": additions(director.additions),
     }
 
 
-def _real_server(server: RealServerStatus) -> dict[str, Any]:
+def _notifier(notifier: NotifierStatus) -> dict[str, Any]:
+    return {
+        "name": notifier.name,
+        "type": notifier.type,
+        "waiting": notifier.waiting,
+        "sent_total": notifier.sent_total,
+        "failed_total": notifier.failed_total,
+        "dropped_total": notifier.dropped_total,
+        "failing": notifier.failing or None,
+    }
+
+
+def leaving(row: LeavingStatus) -> dict[str, Any]:
+    """Return a row that stays for its connections' sake."""
+    return {"address": str(row.address), "until": timestamp(row.until), "connections": connections(row.usage)}
+
+
+def real_server(server: RealServerStatus) -> dict[str, Any]:
+    """Return one real server, or one sorry server."""
     return {
         "name": server.name,
         "address": str(server.address),
         "method": server.method.kind,
         "tunnel": _tunnel(server.method),
+        "origin": server.origin,
         "health": server.health.value,
         "admin": server.admin,
+        "overrides": overrides(server.overrides),
         "since": timestamp(server.since),
+        "held_until": moment(server.held_until),
+        "pooled_but_down": server.pooled_but_down,
+        "ramp": server.ramp,
         "weight": {
             "configured": server.weight.configured,
             "effective": server.weight.effective,
@@ -199,10 +239,16 @@ def _feedback(feedback: Feedback | None) -> dict[str, Any] | None:
     return {"weight": feedback.weight, "percent": feedback.percent, "admin": feedback.admin}
 
 
+def connections(usage: Usage | None) -> dict[str, int]:
+    """Return how many connections there are, none where there is no row."""
+    usage = usage or _UNUSED
+    return {"active": usage.active, "inactive": usage.inactive, "persistent": usage.persistent}
+
+
 def _usage(usage: Usage) -> dict[str, Any]:
     rates = usage.rates
     return {
-        "connections": {"active": usage.active, "inactive": usage.inactive, "persistent": usage.persistent},
+        "connections": connections(usage),
         "stats": _traffic(usage.stats),
         "rates": {
             "connections_per_second": rates.connections,

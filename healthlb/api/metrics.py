@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from healthlb.api.exposition import Family, Sample, buckets, labels, lines
 from healthlb.model.counters import Usage
 from healthlb.model.health import Health
-from healthlb.model.snapshot import CheckStatus, RealServerStatus, Snapshot, VirtualServerStatus
+from healthlb.model.snapshot import CheckStatus, NotifierStatus, RealServerStatus, Snapshot, VirtualServerStatus
 from healthlb.model.table import ServiceKey
 
 _Number = int | float | None
@@ -35,6 +35,30 @@ _DIRECTOR: tuple[tuple[Family, Callable[[Snapshot], _Number]], ...] = (
     (
         Family("healthlb_warnings", "gauge", "Warnings about this machine or the configuration; see the status."),
         lambda snapshot: len(snapshot.director.warnings),
+    ),
+    (
+        Family("healthlb_overrides", "gauge", "Operators' overrides of real servers that are in force."),
+        lambda snapshot: len(snapshot.director.overrides),
+    ),
+    (
+        Family("healthlb_state_failing", "gauge", "1 when what is to outlive a restart cannot be saved."),
+        lambda snapshot: bool(snapshot.director.state.failing),
+    ),
+    (
+        Family("healthlb_state_saved_timestamp_seconds", "gauge", "When it was last saved; absent: not yet."),
+        lambda snapshot: snapshot.director.state.saved_at,
+    ),
+    (
+        Family("healthlb_journal_events_total", "counter", "Events of this director since it started."),
+        lambda snapshot: snapshot.director.journal.events_total,
+    ),
+    (
+        Family("healthlb_journal_dropped_events_total", "counter", "Events that the journal could not keep."),
+        lambda snapshot: snapshot.director.journal.dropped_total,
+    ),
+    (
+        Family("healthlb_journal_failing", "gauge", "1 when the journal cannot be written."),
+        lambda snapshot: bool(snapshot.director.journal.failing),
     ),
     (
         Family("healthlb_table_in_sync", "gauge", "1 when the kernel's table is what the probes say."),
@@ -106,6 +130,29 @@ _DIRECTOR: tuple[tuple[Family, Callable[[Snapshot], _Number]], ...] = (
     ),
 )
 
+_NOTIFIER: tuple[tuple[Family, Callable[[NotifierStatus], _Number]], ...] = (
+    (
+        Family("healthlb_notifier_failing", "gauge", "1 when the notifier cannot deliver."),
+        lambda notifier: bool(notifier.failing),
+    ),
+    (
+        Family("healthlb_notifier_waiting_messages", "gauge", "Messages that wait to be delivered."),
+        lambda notifier: notifier.waiting,
+    ),
+    (
+        Family("healthlb_notifier_sent_messages_total", "counter", "Messages that were delivered."),
+        lambda notifier: notifier.sent_total,
+    ),
+    (
+        Family("healthlb_notifier_failed_messages_total", "counter", "Messages that were given up after their tries."),
+        lambda notifier: notifier.failed_total,
+    ),
+    (
+        Family("healthlb_notifier_dropped_messages_total", "counter", "Messages that were dropped for want of room."),
+        lambda notifier: notifier.dropped_total,
+    ),
+)
+
 _LATENESS = Family("healthlb_probe_start_lateness_seconds", "histogram", "How late probes start.")
 _LAG = Family("healthlb_loop_lag_seconds", "histogram", "How late the director's loop comes to a timer of its own.")
 _DURATION = Family("healthlb_probe_duration_seconds", "histogram", "How long probes take, by the type of their check.")
@@ -140,6 +187,14 @@ _POOL: tuple[tuple[Family, Callable[[VirtualServerStatus], _Number]], ...] = (
         lambda one: one.sorry_server_active,
     ),
     (
+        Family("healthlb_virtual_server_sorry_servers_up", "gauge", "Sorry servers that are up."),
+        lambda one: sum(server.health is Health.UP for server in one.sorry_servers),
+    ),
+    (
+        Family("healthlb_virtual_server_leaving", "gauge", "Rows that stay for their connections' sake only."),
+        lambda one: len(one.leaving),
+    ),
+    (
         Family("healthlb_virtual_server_real_servers", "gauge", "Real servers in the pool."),
         lambda one: len(one.real_servers),
     ),
@@ -167,6 +222,18 @@ _SERVER: tuple[tuple[Family, Callable[[RealServerStatus], _Number]], ...] = (
             "1 when an operator or the server itself keeps new connections away.",
         ),
         lambda server: server.admin != "enabled",
+    ),
+    (
+        Family("healthlb_real_server_overridden", "gauge", "1 when an operator's override covers the server."),
+        lambda server: bool(server.overrides),
+    ),
+    (
+        Family("healthlb_real_server_pooled_but_down", "gauge", "1 when the panic floor keeps the failed server in."),
+        lambda server: server.pooled_but_down,
+    ),
+    (
+        Family("healthlb_real_server_held", "gauge", "1 when the server is held down for its flapping."),
+        lambda server: server.held_until is not None,
     ),
     (
         Family("healthlb_real_server_since_timestamp_seconds", "gauge", "When the verdict last changed."),
@@ -228,6 +295,9 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
     )
     for family, number in _DIRECTOR:
         yield from lines(family, [("", number(snapshot))])
+    texts = [labels(notifier=each.name, type=each.type) for each in director.notifiers]
+    for notifier_family, value in _NOTIFIER:
+        yield from lines(notifier_family, zip(texts, map(value, director.notifiers), strict=True))
     probing = director.probing
     yield from lines(_LATENESS, buckets(probing.lateness))
     yield from lines(_LAG, buckets(probing.loop_lag))

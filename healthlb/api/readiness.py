@@ -7,7 +7,10 @@ from healthlb.model.snapshot import Snapshot
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:
-    """Yield a sentence for each thing that is still awaited; an empty string is only a chance for the loop to turn."""
+    """Yield a sentence for each thing that is still awaited; an empty string is only a chance for the loop to turn.
+
+    Nothing is awaited of a server that operators keep out: the director is as ready with it as without.
+    """
     table = snapshot.director.table
     if not table.in_sync:
         yield f"The {table.backend} table is not in sync yet."
@@ -16,7 +19,7 @@ def reasons(snapshot: Snapshot) -> Iterator[str]:
     awaited, first = 0, ""
     for one in snapshot.virtual_servers:
         for server in one.real_servers:
-            if server.health is Health.UNKNOWN:
+            if server.health is Health.UNKNOWN and server.admin == "enabled":
                 first = first or f"{server.name} of {one.name}"
                 awaited += 1
             yield ""

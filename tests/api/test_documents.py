@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.api import document, readiness
+from healthlb.api import document, orders, readiness
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import in_slices
 from healthlb.model.config import Quorum
@@ -17,16 +17,21 @@ from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import Evidence, SeenProbe
 from healthlb.model.health import Feedback, Health
+from healthlb.model.overrides import Addition, Override, Removal, Scope
 from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
     DirectorStatus,
     Distribution,
+    JournalStatus,
     LastProbe,
+    LeavingStatus,
+    NotifierStatus,
     ProbingStatus,
     QuorumStatus,
     RealServerStatus,
     Snapshot,
+    StateStatus,
     TableStatus,
     VirtualServerStatus,
     Weight,
@@ -57,17 +62,30 @@ checks = st.builds(
 keys = st.builds(ServiceKey.at, st.sampled_from(["tcp", "udp", "sctp"]), endpoints) | st.builds(
     ServiceKey.marked, st.integers(1, 2**32 - 1), st.sampled_from(["inet", "inet6"])
 )
+overrides = st.builds(
+    Override,
+    st.builds(Scope, st.none() | texts, addresses, st.none() | ports),
+    *(st.sampled_from([None, "drain", "disable"]), st.none() | ports, st.booleans(), st.none() | moments),
+    *(texts, texts, moments, st.none() | moments),
+)
+additions = st.builds(Addition, texts, endpoints, texts, texts, texts, moments)
+removals = st.builds(Removal, texts, endpoints, texts, texts, moments)
 real_servers = st.builds(
     RealServerStatus,
     name=texts,
     address=endpoints,
     method=methods,
     health=st.sampled_from(Health),
-    admin=st.sampled_from(["enabled", "draining", "drained"]),
+    admin=st.sampled_from(["enabled", "draining", "drained", "disabled"]),
     since=moments,
     weight=st.builds(Weight, small, st.none() | small, st.none() | small, st.lists(texts, max_size=2).map(tuple)),
     usage=usages,
     checks=st.lists(checks, max_size=3).map(tuple),
+    origin=st.sampled_from(["file", "runtime"]),
+    overrides=st.lists(overrides, max_size=2).map(tuple),
+    pooled_but_down=st.booleans(),
+    held_until=st.none() | moments,
+    ramp=st.none() | st.floats(0.05, 0.95),
 )
 services = st.builds(
     Service,
@@ -87,7 +105,12 @@ virtual_servers = st.builds(
     sorry_server_active=st.booleans(),
     usage=usages,
     real_servers=st.lists(real_servers, max_size=3, unique_by=lambda server: _as_utf8(server.name)).map(tuple),
+    panic=st.floats(0, 100),
+    sorry_servers=st.lists(real_servers, max_size=1).map(tuple),
+    leaving=st.lists(st.builds(LeavingStatus, endpoints, moments, usages), max_size=1).map(tuple),
+    removed=st.lists(removals, max_size=1).map(tuple),
 )
+notifiers = st.builds(NotifierStatus, texts, texts, small, counts, counts, counts, texts)
 distributions = st.lists(st.tuples(st.floats(0.001, 100), counts), max_size=4, unique_by=lambda pair: pair[0]).map(
     lambda pairs: Distribution(
         tuple(sorted(bound for bound, _ in pairs)), tuple(count for _, count in [*pairs, (0, 7)]), 1.5
@@ -106,6 +129,11 @@ directors = st.builds(
         st.lists(st.tuples(texts, distributions), max_size=2, unique_by=lambda pair: _as_utf8(pair[0])).map(tuple),
     ),
     warnings=st.lists(texts, max_size=2).map(tuple),
+    overrides=st.lists(overrides, max_size=2).map(tuple),
+    state=st.builds(StateStatus, texts, st.none() | moments, texts),
+    journal=st.builds(JournalStatus, texts, counts, counts, texts),
+    notifiers=st.lists(notifiers, max_size=2, unique_by=lambda each: _as_utf8(each.name)).map(tuple),
+    additions=st.lists(additions, max_size=1).map(tuple),
 )
 snapshots = st.builds(
     Snapshot,
@@ -209,6 +237,11 @@ ADDED = {
     "director.probing.sockets.open",
     "director.probing.sockets.kept",
     "director.warnings",
+    *(f"director.state.{name}" for name in ("path", "saved_at", "failing")),
+    *(f"director.journal.{name}" for name in ("path", "events_total", "dropped_total", "failing")),
+    "director.notifiers",
+    "director.overrides",
+    "director.added",
     *(
         f"virtual_servers.{name}"
         for name in (
@@ -219,10 +252,19 @@ ADDED = {
             "persistence",
             "one_packet",
             "quorum.hysteresis",
+            "panic",
+            "sorry_servers",
+            "leaving",
+            "removed",
             "connections.persistent",
             "real_servers.tunnel",
             "real_servers.connections.persistent",
             "real_servers.weight.chain",
+            "real_servers.origin",
+            "real_servers.overrides",
+            "real_servers.held_until",
+            "real_servers.pooled_but_down",
+            "real_servers.ramp",
             "real_servers.checks.feedback",
             "real_servers.checks.warning",
             "real_servers.checks.last_failure",
@@ -278,6 +320,13 @@ def test_any_snapshot_is_json_that_says_what_the_snapshot_says(snapshot: Snapsho
         usage = one.usage or Usage()
         assert shown["stats"]["in_bytes"] == usage.stats.in_bytes
         assert shown["rates"]["out_bytes_per_second"] == usage.rates.out_bytes
+        for real, server in zip(shown["real_servers"], one.real_servers, strict=True):
+            assert [each["who"] for each in real["overrides"]] == [each.who for each in server.overrides]
+            assert (real["held_until"] is None) == (server.held_until is None)
+        assert [server["name"] for server in shown["sorry_servers"]] == [each.name for each in one.sorry_servers]
+    told = status["director"]
+    assert told["journal"]["dropped_total"] == snapshot.director.journal.dropped_total
+    assert [each["failing"] or "" for each in told["notifiers"]] == [e.failing for e in snapshot.director.notifiers]
     for moment in (status["taken_at"], status["director"]["started_at"], status["director"]["config"]["loaded_at"]):
         assert RFC3339.fullmatch(moment)
 
@@ -291,6 +340,30 @@ def test_what_was_seen_is_printable_text_that_tells_every_byte(saw: Evidence) ->
         assert text.isascii()
         assert text.isprintable()
         assert text.encode().decode("unicode_escape").encode("latin-1") == data
+
+
+def test_an_override_is_told_with_its_scope_its_actor_and_its_end() -> None:
+    scope = Scope("shop", "192.0.2.1", 80)
+    override = Override(scope, "drain", None, True, 60.0, "uid 0 (root) pid 7", "a new disk", 1.0, 3600.0)
+    assert orders.overrides([override]) == [
+        {
+            "what": "drain",
+            "scope": "192.0.2.1:80 in shop",
+            "virtual_server": "shop",
+            "address": "192.0.2.1",
+            "port": 80,
+            "admin": "drain",
+            "weight": None,
+            "remove": True,
+            "deadline": "1970-01-01T00:01:00.000Z",
+            "who": "uid 0 (root) pid 7",
+            "why": "a new disk",
+            "at": "1970-01-01T00:00:01.000Z",
+            "expires_at": "1970-01-01T01:00:00.000Z",
+        }
+    ]
+    weight = Override(Scope(None, "192.0.2.1", None), weight=5)
+    assert [orders.overrides([weight])[0][name] for name in ("what", "scope")] == ["weight 5", "192.0.2.1"]
 
 
 @given(snapshots)
@@ -390,6 +463,11 @@ def test_any_snapshot_is_metrics_that_a_strict_reader_takes(snapshot: Snapshot) 
     assert all({name for name, _ in labels} >= NODE_EXPORTER for labels in rows)
     probes_made = families["healthlb_check_probes_total"]
     assert len(probes_made) == 3 * sum(len(server.checks) for server in servers)
+    held = families["healthlb_real_server_held"]
+    assert sum(held.values()) == sum(server.held_until is not None for server in servers)
+    assert sum(families["healthlb_real_server_pooled_but_down"].values()) == sum(s.pooled_but_down for s in servers)
+    dropped = families["healthlb_notifier_dropped_messages_total"]
+    assert list(dropped.values()) == [float(each.dropped_total) for each in snapshot.director.notifiers]
     warnings = families["healthlb_check_warning"]
     assert sum(warnings.values()) == sum(bool(check.warning) for server in servers for check in server.checks)
 
@@ -422,6 +500,7 @@ def test_a_kernel_row_has_the_labels_and_spellings_of_node_exporter(source: Any)
 @given(snapshots)
 def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
     said = [sentence for sentence in readiness.reasons(snapshot) if sentence]
-    unknown = any(s.health is Health.UNKNOWN for one in snapshot.virtual_servers for s in one.real_servers)
+    servers = [server for one in snapshot.virtual_servers for server in one.real_servers]
+    unknown = any(server.health is Health.UNKNOWN and server.admin == "enabled" for server in servers)
     assert any("no verdict yet" in sentence for sentence in said) == unknown
     assert any("not in sync" in sentence for sentence in said) == (not snapshot.director.table.in_sync)

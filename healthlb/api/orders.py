@@ -1,0 +1,68 @@
+"""What operators changed at run time, as JSON objects, with who did it, why and when."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from healthlb.model.overrides import Addition, Override, Removal
+
+
+def timestamp(seconds: float) -> str:
+    """UNIX seconds as RFC 3339 section 5.6 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def moment(seconds: float | None) -> str | None:
+    """Return a timestamp, or None where there is no moment to tell."""
+    return None if seconds is None else timestamp(seconds)
+
+
+def overrides(these: Iterable[Override]) -> list[dict[str, Any]]:
+    """Return overrides; `what` is `drain`, `disable` or `weight 5`, and the fields below `scope` are its parts."""
+    return [
+        {
+            "what": _what(each),
+            "scope": str(each.scope),
+            "virtual_server": each.scope.virtual_server,
+            "address": each.scope.address,
+            "port": each.scope.port,
+            "admin": each.admin,
+            "weight": each.weight,
+            "remove": each.remove,
+            "deadline": moment(each.deadline),
+            "who": each.who,
+            "why": each.why,
+            "at": timestamp(each.at),
+            "expires_at": moment(each.expires_at),
+        }
+        for each in these
+    ]
+
+
+def additions(these: Iterable[Addition], *, settings: bool = False) -> list[dict[str, Any]]:
+    """Return added real servers; `settings` as they were given, for those who may see what the file has."""
+    return [
+        {"virtual_server": each.virtual_server, "address": str(each.address)}
+        | ({"settings": each.settings} if settings else {})
+        | {"who": each.who, "why": each.why, "at": timestamp(each.at)}
+        for each in these
+    ]
+
+
+def removals(these: Iterable[Removal]) -> list[dict[str, Any]]:
+    """Return removed real servers."""
+    return [
+        {
+            "virtual_server": each.virtual_server,
+            "address": str(each.address),
+            "who": each.who,
+            "why": each.why,
+            "at": timestamp(each.at),
+        }
+        for each in these
+    ]
+
+
+def _what(override: Override) -> str:
+    weight = () if override.weight is None else (f"weight {override.weight}",)
+    return ", ".join([*filter(None, (override.admin,)), *weight])
