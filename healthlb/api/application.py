@@ -1,15 +1,20 @@
 """The routes: what may be read, and on the admin socket also what may be changed."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from aiohttp import web
 
 from healthlb.api import document as json_document
 from healthlb.api import exposition, readiness
-from healthlb.api.admin import add_admin_routes
 from healthlb.api.answers import JSON, Handler, answer, bounded, document, failure, faults_as_json
+from healthlb.api.callers import Callers
+from healthlb.api.commands import Commands
 from healthlb.api.connections import Connections, Limits
+from healthlb.api.guard import Guard
 from healthlb.api.metrics import metrics
+from healthlb.api.reading import add_reading_routes
 from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
 from healthlb.api.source import Admin, SharedSource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
@@ -21,16 +26,26 @@ CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 
 _INDEX = {
     "name": "healthlb",
-    "paths": ["/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/virtual_servers"],
+    "paths": [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/virtual_servers",
+        "/api/v1/real_servers",
+        "/api/v1/overrides",
+    ],
 }
 
 
 def read_only_application(
-    source: SnapshotSource, limits: Limits | None = None, max_age: float = MAX_AGE
+    source: SnapshotSource,
+    limits: Limits | None = None,
+    max_age: float = MAX_AGE,
 ) -> web.Application:
     """Return the application of the read-only listener; one application serves one listener."""
     application = _bare(limits or Limits())
-    _add_reading_routes(application, source, max_age)
+    _add_documents(application, source, max_age, trusted=lambda _: False)
     return application
 
 
@@ -40,14 +55,18 @@ def admin_application(
     token: str | None = None,
     limits: Limits | None = None,
     max_age: float = MAX_AGE,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Return the application of the admin listener: the same to read, and the commands.
 
     Over a UNIX socket its file mode is the permission. Over TCP a command needs `token`; without one all are refused.
     """
     application = _bare(limits or Limits(connections=32))
-    _add_reading_routes(application, source, max_age)
-    add_admin_routes(application, admin, token)
+    callers = Callers()
+    guard = Guard(admin, token, callers, clock)
+    _add_documents(application, source, max_age, guard.trusted)
+    Commands(admin, callers).add_routes(application, guard)
     return application
 
 
@@ -58,7 +77,9 @@ def _bare(limits: Limits) -> web.Application:
     return application
 
 
-def _add_reading_routes(application: web.Application, source: SnapshotSource, max_age: float) -> None:
+def _add_documents(
+    application: web.Application, source: SnapshotSource, max_age: float, trusted: Callable[[web.Request], bool]
+) -> None:
     crowd = SharedSource(source)
 
     def shared(path: str, fragments: Fragments, content_type: str) -> None:
@@ -80,6 +101,7 @@ def _add_reading_routes(application: web.Application, source: SnapshotSource, ma
     shared("/api/v1/status", json_document.status, JSON)
     shared("/api/v1/virtual_servers", json_document.virtual_servers, JSON)
     application.router.add_get("/api/v1/virtual_servers/{name}", _virtual_server(crowd, max_age))
+    add_reading_routes(application, crowd, max_age, trusted)
 
     async def stop_source(_application: web.Application) -> None:
         await crowd.close()

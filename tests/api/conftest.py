@@ -1,5 +1,6 @@
 """A snapshot with one of everything, and a source that hands out what it is told to."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Health
+from healthlb.model.occurrence import EventQuery, Occurrence
 from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
@@ -91,6 +93,13 @@ class Source:
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(True, "reloaded", ("edit x",)))
     asked: list[float] = field(default_factory=list)
     reloads: int = 0
+    forced: list[bool] = field(default_factory=list)
+    actors: list[Actor] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    came_of_it: ChangeOutcome = field(default_factory=lambda: ChangeOutcome("done", "web1 is drained"))
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+    hold: asyncio.Event | None = None
+    refusals: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     async def snapshot(self, max_age: float) -> Snapshot:
         self.asked.append(max_age)
@@ -99,19 +108,98 @@ class Source:
         return self.current
 
     async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
-        return ChangeOutcome("refused", "not here")
+        self.actors.append(actor)
+        self.changed.append(change)
+        self.called.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        return self.came_of_it
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
-        """Nobody listens."""
+        self.refusals.append((command, who, reason, more))
 
     async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
         self.reloads += 1
+        self.actors.append(actor)
+        self.forced.append(force)
+        self.called.set()
+        if self.hold is not None:
+            await self.hold.wait()
         return self.outcome
+
+
+class Journal:
+    """A journal in memory that is told what happens by the test."""
+
+    def __init__(self, *events: Occurrence) -> None:
+        self.events = list(events)
+        self.fault: OSError | None = None
+        self.waiting = 0
+        self._grown = asyncio.Condition()
+
+    async def add(self, *events: Occurrence) -> None:
+        async with self._grown:
+            self.events += events
+            self._grown.notify_all()
+
+    async def read(self, query: EventQuery) -> list[Occurrence]:
+        if self.fault is not None:
+            raise self.fault
+        found = [each for each in self.events if _asked_for(query, each)]
+        return found[: query.limit] if query.after is not None else found[-query.limit :]
+
+    async def wait(self, after: int) -> None:
+        self.waiting += 1
+        try:
+            async with self._grown:
+                await self._grown.wait_for(lambda: any(each.id > after for each in self.events))
+        finally:
+            self.waiting -= 1
+
+
+def _asked_for(query: EventQuery, event: Occurrence) -> bool:
+    return (
+        (query.after is None or event.id > query.after)
+        and (query.before is None or event.id < query.before)
+        and (query.since is None or event.at >= query.since)
+        and query.virtual_server in {None, event.virtual_server}
+        and query.real_server in {None, event.real_server}
+        and (not query.names or event.name in query.names)
+    )
+
+
+def occurrence(number: int, name: str = "real_server_down", pool: str = "shop", server: str = "web1") -> Occurrence:
+    return Occurrence(
+        number,
+        MOMENT + number,
+        name,
+        "error",
+        f"{pool}: {server} is down ({number})",
+        pool,
+        server,
+        details={"streak": 3, "reason": "line 1\nline 2"},
+    )
 
 
 @pytest.fixture
 def source() -> Source:
     return Source(degraded())
+
+
+@pytest.fixture
+def journal() -> Callable[..., Journal]:
+    """Make a journal with the events of these numbers."""
+
+    def make(*numbers: int) -> Journal:
+        return Journal(*(occurrence(number) for number in numbers))
+
+    return make
+
+
+@pytest.fixture
+def happened() -> Callable[..., Occurrence]:
+    """Make an event."""
+    return occurrence
 
 
 @pytest.fixture

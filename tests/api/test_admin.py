@@ -1,7 +1,8 @@
-"""Who may give commands, and what the log says of them."""
+"""Who may give commands, and what the log and the director are told of them."""
 
 import asyncio
 import os
+import pwd
 import ssl
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def test_the_file_mode_is_the_permission_of_a_unix_caller_whom_the_log_names(
     status, body, _ = post(source, Listener(path=str(tmp_path / "admin.sock")))
     assert status == 200
     assert body == {"accepted": True, "message": "reloaded", "changes": ["edit x"]}
-    assert f"uid {os.getuid()} gid {os.getgid()} pid {os.getpid()}" in caplog.text
+    who = f"uid {os.getuid()} ({pwd.getpwuid(os.getuid()).pw_name}) pid {os.getpid()}"
+    assert f"reload asked by {who}: reloaded" in caplog.text
+    assert [actor.who for actor in source.actors] == [who]
 
 
 def test_a_refused_reload_is_an_error_with_its_sentence(source: Any, tmp_path: Path) -> None:
@@ -63,6 +66,7 @@ def test_a_refused_reload_is_an_error_with_its_sentence(source: Any, tmp_path: P
 def test_over_tcp_the_token_lets_a_command_through(source: Any) -> None:
     status, _, _ = post(source, LOOPBACK, {"Authorization": f"Bearer {BEARER}"}, BEARER)
     assert (status, source.reloads) == (200, 1)
+    assert [actor.who for actor in source.actors] == ["token from 127.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +92,17 @@ def test_over_tcp_nothing_but_the_token_lets_a_command_through(
     assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
     assert set(body) == {"error"}
     assert source.reloads == 0
+    assert [refusal[:2] for refusal in source.refusals] == [("reload", "127.0.0.1")]
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [
+        {"Origin": "http://[evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
 )
 def test_a_page_of_another_site_gives_no_command_even_with_the_token(source: Any, headers: dict[str, str]) -> None:
     status, _, _ = post(source, LOOPBACK, headers | {"Authorization": f"Bearer {BEARER}"}, BEARER)

@@ -1,0 +1,211 @@
+"""The commands: what an operator may ask for, as routes, bodies and answers."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from healthlb.api import bodies
+from healthlb.api.answers import Handler, answer, failure
+from healthlb.api.bodies import BodyError, Kind, body_of
+from healthlb.api.callers import Callers
+from healthlb.api.guard import Guard
+from healthlb.api.source import Admin, ReloadOutcome
+from healthlb.model.changes import (
+    Actor,
+    Add,
+    Change,
+    ChangeOutcome,
+    Disable,
+    Drain,
+    Lift,
+    Remove,
+    SetWeight,
+    Target,
+)
+
+_log = logging.getLogger(__name__)
+
+POOL = "/api/v1/virtual_servers/{vs}/real_servers"
+PLACES = (POOL + "/{rs}", "/api/v1/hosts/{host}")
+"""Below these a real server, or all that has an address, is changed."""
+
+_STATUS = {"done": 200, "unknown": 404, "refused": 409}
+_SAID: Mapping[str, Kind] = {"why": bodies.one_line(bodies.LONGEST_TEXT), "by": bodies.one_line(bodies.LONGEST_NAME)}
+"""In every body: the reason, and on whose behalf, by the caller's own word."""
+
+_Outcome = TypeVar("_Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command on a real server: the keys that its body may have, and the change that it stands for."""
+
+    name: str
+    method: str
+    path: str
+    change: Callable[[Target, Mapping[str, Any]], Change]
+    kinds: Mapping[str, Kind]
+    required: str = ""
+
+
+def _drain(target: Target, body: Mapping[str, Any]) -> Drain:
+    remove, deadline = body.get("remove", False), body.get("deadline")
+    if deadline is not None and not remove:
+        raise BodyError("deadline: goes with remove: true, as a drain alone takes nothing out.")
+    return Drain(target, remove, deadline, body.get("expires"))
+
+
+COMMANDS = (
+    Command(
+        "drain",
+        "POST",
+        "/drain",
+        _drain,
+        {"remove": bodies.boolean, "deadline": bodies.duration, "expires": bodies.duration},
+    ),
+    Command("undrain", "POST", "/undrain", lambda target, _: Lift(target, "admin"), {}),
+    Command(
+        "disable",
+        "POST",
+        "/disable",
+        lambda target, body: Disable(target, body.get("expires")),
+        {"expires": bodies.duration},
+    ),
+    Command("enable", "POST", "/enable", lambda target, _: Lift(target, "admin"), {}),
+    Command(
+        "weight",
+        "PUT",
+        "/weight",
+        lambda target, body: SetWeight(target, body["weight"], body.get("expires")),
+        {"weight": bodies.weight, "expires": bodies.duration},
+        "weight",
+    ),
+    Command("weight", "DELETE", "/weight", lambda target, _: Lift(target, "weight"), {}),
+)
+
+
+class Commands:
+    """Takes commands, hands them to the director and answers with what came of them.
+
+    What has begun is carried out although the caller goes away. Each command leaves a line in the log.
+    """
+
+    def __init__(self, admin: Admin, callers: Callers) -> None:
+        self._admin = admin
+        self._callers = callers
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def add_routes(self, application: web.Application, guard: Guard) -> None:
+        """Add all commands, guarded."""
+
+        def add(name: str, method: str, path: str, handler: Handler) -> None:
+            application.router.add_route(method, path, guard.guarded(name, _judged(handler)))
+
+        for place in PLACES:
+            for command in COMMANDS:
+                add(command.name, command.method, place + command.path, self._of_target(command))
+        add("add", "POST", POOL, self._add)
+        add("remove", "DELETE", POOL + "/{rs}", self._remove)
+        add("reload", "POST", "/api/v1/reload", self._reload)
+
+    def _of_target(self, command: Command) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            body = await body_of(request, {**command.kinds, **_SAID}, command.required)
+            target = _target(request)
+            return await self._change(request, body, command.change(target, body), f"{command.name} of {target}")
+
+        return handle
+
+    async def _add(self, request: web.Request) -> web.StreamResponse:
+        body = await body_of(request, {"real_server": bodies.record, **_SAID}, "real_server")
+        pool = request.match_info["vs"]
+        return await self._change(request, body, Add(pool, json.dumps(body["real_server"])), f"add to {pool}")
+
+    async def _remove(self, request: web.Request) -> web.StreamResponse:
+        body = await body_of(request, _SAID)
+        target = _target(request)
+        return await self._change(request, body, Remove(target), f"remove of {target}")
+
+    async def _reload(self, request: web.Request) -> web.StreamResponse:
+        body = await body_of(request, {"force": bodies.boolean, "wait": bodies.boolean, **_SAID})
+        actor = await self._actor(request, body)
+        doing = self._begin(self._reloaded(actor, force=body.get("force", False)))
+        if not body.get("wait", True):
+            return answer({"accepted": None, "message": "The reload has begun.", "changes": []}, status=202)
+        outcome = await asyncio.shield(doing)
+        return answer(
+            {"accepted": outcome.accepted, "message": outcome.message, "changes": outcome.changes}
+            | ({} if outcome.accepted else {"error": outcome.message}),
+            status=200 if outcome.accepted else 422,
+        )
+
+    async def _reloaded(self, actor: Actor, *, force: bool) -> ReloadOutcome:
+        outcome = await self._admin.reload(actor, force=force)
+        _log.info("reload asked by %s: %s", actor.who, outcome.message)
+        return outcome
+
+    async def _change(
+        self, request: web.Request, body: Mapping[str, Any], change: Change, what: str
+    ) -> web.StreamResponse:
+        if any(not name.isprintable() for name in request.match_info.values()):
+            return failure(404, f"There is nothing at {request.rel_url.raw_path}.")
+        actor = await self._actor(request, body)
+        return _answered(await asyncio.shield(self._begin(self._changed(actor, change, what))))
+
+    async def _changed(self, actor: Actor, change: Change, what: str) -> ChangeOutcome:
+        outcome = await self._admin.change(actor, change)
+        _log.info("%s asked by %s: %s: %s", what, actor.who, outcome.result, outcome.message)
+        return outcome
+
+    async def _actor(self, request: web.Request, body: Mapping[str, Any]) -> Actor:
+        who = await self._callers.who(request)
+        by = body.get("by")
+        return Actor(f"{who} for {by} (claimed)" if by else who, body.get("why", ""))
+
+    def _begin(self, work: Coroutine[Any, Any, _Outcome]) -> asyncio.Task[_Outcome]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a command failed: %s: %s", type(error).__name__, error)
+
+
+def _judged(handler: Handler) -> Handler:
+    """Return a handler that answers a body that cannot be taken (RFC 9110 section 15.5.21)."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except BodyError as error:
+            same = {"result": "refused", "message": str(error), "servers": [], "warnings": []}
+            return answer({"error": str(error), **same}, 422)
+
+    return handle
+
+
+def _target(request: web.Request) -> Target:
+    names = request.match_info
+    return Target(names["host"]) if "host" in names else Target(names["rs"], names["vs"])
+
+
+def _answered(outcome: ChangeOutcome) -> web.Response:
+    return answer(
+        ({} if outcome.result == "done" else {"error": outcome.message})
+        | {
+            "result": outcome.result,
+            "message": outcome.message,
+            "servers": [{"virtual_server": pool, "real_server": server} for pool, server in outcome.servers],
+            "warnings": outcome.warnings,
+        },
+        _STATUS[outcome.result],
+    )
