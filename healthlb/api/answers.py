@@ -41,6 +41,11 @@ def failure(status: int, sentence: str, **headers: str) -> web.Response:
     return answer({"error": sentence}, status, **headers)
 
 
+def stream_headers(content_type: str) -> dict[str, str]:
+    """Return the headers of an answer that goes on, which a proxy is not to collect."""
+    return _SECURITY | {"Content-Type": content_type, "X-Accel-Buffering": "no"}
+
+
 async def document(request: web.Request, rendering: Rendering, content_type: str) -> web.StreamResponse:
     """Send a rendering chunk by chunk, each after the client has taken most of the one before."""
     response = web.StreamResponse(headers=_SECURITY | {"Content-Type": content_type, "Vary": "Accept-Encoding"})

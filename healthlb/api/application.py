@@ -12,11 +12,12 @@ from healthlb.api.answers import JSON, Handler, answer, bounded, document, failu
 from healthlb.api.callers import Callers
 from healthlb.api.commands import Commands
 from healthlb.api.connections import Connections, Limits
+from healthlb.api.events import Events
 from healthlb.api.guard import Guard
 from healthlb.api.metrics import metrics
 from healthlb.api.reading import add_reading_routes
 from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
-from healthlb.api.source import Admin, SharedSource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, SharedSource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 MAX_AGE = 1.0
@@ -34,6 +35,7 @@ _INDEX = {
         "/api/v1/virtual_servers",
         "/api/v1/real_servers",
         "/api/v1/overrides",
+        "/api/v1/events",
     ],
 }
 
@@ -42,10 +44,13 @@ def read_only_application(
     source: SnapshotSource,
     limits: Limits | None = None,
     max_age: float = MAX_AGE,
+    *,
+    events: EventSource | None = None,
 ) -> web.Application:
     """Return the application of the read-only listener; one application serves one listener."""
     application = _bare(limits or Limits())
     _add_documents(application, source, max_age, trusted=lambda _: False)
+    Events(events, application[CONNECTIONS]).add_routes(application)
     return application
 
 
@@ -56,16 +61,18 @@ def admin_application(
     limits: Limits | None = None,
     max_age: float = MAX_AGE,
     *,
+    events: EventSource | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Return the application of the admin listener: the same to read, and the commands.
 
     Over a UNIX socket its file mode is the permission. Over TCP a command needs `token`; without one all are refused.
     """
-    application = _bare(limits or Limits(connections=32))
+    application = _bare(limits or Limits(connections=32, streams=8))
     callers = Callers()
     guard = Guard(admin, token, callers, clock)
     _add_documents(application, source, max_age, guard.trusted)
+    Events(events, application[CONNECTIONS]).add_routes(application)
     Commands(admin, callers).add_routes(application, guard)
     return application
 

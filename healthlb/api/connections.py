@@ -1,7 +1,8 @@
 """How many connections there may be, and how long each may take over what it is doing.
 
 aiohttp has no deadline for a request that drips in or for an answer that drips out, so a connection here always has
-one: for the next whole request head, and from there for the request's body and the answer.
+one: for the next whole request head, and from there for the request's body and the answer. A stream has that time again
+whenever its reader has taken something.
 """
 
 import asyncio
@@ -13,11 +14,16 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds on clients. Times are seconds, sizes bytes."""
+    """The bounds on clients. Times are seconds, sizes bytes.
+
+    `streams` of the connections may be streams; one that is silent says so often that it is `alive`.
+    """
 
     connections: int = 256
+    streams: int = 64
     idle: float = 15.0
     request: float = 30.0
+    alive: float = 15.0
     body: int = 64 * 1024
     head_line: int = 8190
     head_lines: int = 64

@@ -135,6 +135,7 @@ class Journal:
         self.events = list(events)
         self.fault: OSError | None = None
         self.waiting = 0
+        self.reads = 0
         self._grown = asyncio.Condition()
 
     async def add(self, *events: Occurrence) -> None:
@@ -143,6 +144,7 @@ class Journal:
             self._grown.notify_all()
 
     async def read(self, query: EventQuery) -> list[Occurrence]:
+        self.reads += 1
         if self.fault is not None:
             raise self.fault
         found = [each for each in self.events if _asked_for(query, each)]

@@ -1,0 +1,210 @@
+"""Events over HTTP: as a JSON list, and as a stream of server-sent events (HTML Living Standard, section 9.2)."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from aiohttp import web
+
+from healthlb.api import queries
+from healthlb.api.answers import JSON, document, failure, stream_headers
+from healthlb.api.connections import Connections
+from healthlb.api.document import array, encode
+from healthlb.api.orders import timestamp
+from healthlb.api.queries import LARGEST_ID, QueryError, query_of
+from healthlb.api.rendering import in_slices
+from healthlb.api.source import EventSource
+from healthlb.api.streams import Reader, Streams
+from healthlb.model.events import Event
+from healthlb.model.occurrence import EventQuery, Occurrence, name_of
+
+PAGE = 100
+"""Events that a stream reads at once; it holds no more, however slow its reader is."""
+RETRY = 2000
+"""Milliseconds after which a client is to come again when its stream has ended."""
+STREAM = "text/event-stream"
+
+_IDS = queries.whole(0, LARGEST_ID)
+_ASKED: dict[str, queries.Kind] = {
+    "after": _IDS,
+    "before": _IDS,
+    "since": queries.moment,
+    "virtual_server": queries.name,
+    "real_server": queries.name,
+    "name": queries.one_of({name_of(kind) for kind in get_args(Event)}),
+    "limit": queries.whole(1, 1000),
+}
+
+
+class Events:
+    """Answers with events."""
+
+    def __init__(self, source: EventSource | None, connections: Connections) -> None:
+        self._source = source
+        self._connections = connections
+        self.streams = Streams(connections.limits.streams)
+
+    def add_routes(self, application: web.Application) -> None:
+        """Add the route; streams end when the listener closes."""
+
+        async def stop(_application: web.Application) -> None:
+            await self.streams.close()
+
+        application.router.add_get("/api/v1/events", self._answer)
+        application.on_shutdown.append(stop)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._source is None:
+            return failure(404, "This director keeps no events.")
+        follow = takes_stream(request.headers.get("Accept", ""))
+        try:
+            query = _query(request, follow=follow)
+        except QueryError as error:
+            return failure(400, str(error))
+        try:
+            if follow:
+                return await self._follow(request, self._source, query)
+            return await _list(request, self._source, query)
+        except TimeoutError:
+            return failure(503, "The event journal did not answer in time.", Retry_After="1")
+        except ConnectionError:
+            raise
+        except OSError as error:
+            return failure(503, f"The event journal cannot be read: {error}.", Retry_After="5")
+
+    async def _follow(self, request: web.Request, source: EventSource, query: EventQuery) -> web.StreamResponse:
+        if not self.streams.room():
+            return failure(503, "There are too many streams of events; try again later.", Retry_After="5")
+        with self.streams.taken():
+            start = await _start(source, query)
+            response = web.StreamResponse(headers=stream_headers(STREAM))
+            await response.prepare(request)
+            if request.method != "HEAD":
+                await self.streams.run(self._write(Reader(request, response, self._connections), source, start))
+            await response.write_eof()
+            return response
+
+    async def _write(self, reader: Reader, source: EventSource, start: "_Start") -> None:
+        """Write events until the reader goes, the listener closes or the journal cannot be read."""
+        await reader.send(f"retry: {RETRY}\nid: {start.seen}\n: healthlb\n\n")
+        for event in start.first:
+            await reader.send(shown(event))
+        query = replace(start.query, after=start.after)
+        while True:
+            try:
+                newest = await _newest(source)
+                events = await source.read(query)
+            except OSError:
+                return
+            for event in events:
+                await reader.send(shown(event))
+            if len(events) == query.limit:
+                query = replace(query, after=events[-1].id)
+                continue
+            seen = max([newest, *(event.id for event in events)])
+            query = replace(query, after=max(seen, query.after or 0))
+            await self._wait(reader, source, query.after or 0)
+
+    async def _wait(self, reader: Reader, source: EventSource, after: int) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._connections.limits.alive):
+                    return await source.wait(after)
+            except TimeoutError:
+                await reader.send(": alive\n\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How a stream begins: with these events, then with those of the query `after` an id; `seen` is told at once."""
+
+    query: EventQuery
+    first: list[Occurrence]
+    after: int
+
+    @property
+    def seen(self) -> int:
+        """The id with which a client would resume if it lost the stream now."""
+        return self.first[0].id - 1 if self.first else self.after
+
+
+def shown(event: Occurrence) -> str:
+    """Return an event of a stream: its data is one line, as JSON has no line breaks of its own."""
+    return f"id: {event.id}\nevent: {event.name}\ndata: {encode(as_json(event))}\n\n"
+
+
+def as_json(event: Occurrence) -> dict[str, Any]:
+    """Return an event as a JSON object."""
+    return {
+        "id": event.id,
+        "at": timestamp(event.at),
+        "name": event.name,
+        "level": event.level,
+        "message": event.sentence,
+        "virtual_server": event.virtual_server,
+        "real_server": event.real_server,
+        "details": dict(event.details),
+    }
+
+
+def takes_stream(accept: str) -> bool:
+    """Say whether an Accept asks for a stream by name (RFC 9110 section 12.5.1)."""
+    ranges = (each.partition(";")[0].strip() for each in accept.lower().split(","))
+    return STREAM in ranges
+
+
+async def _list(request: web.Request, source: EventSource, query: EventQuery) -> web.StreamResponse:
+    newest = await _newest(source)
+    events = await source.read(query)
+    last = max([newest, *(event.id for event in events)])
+
+    def fragments() -> Iterator[str]:
+        yield '{"events":'
+        yield from array((encode(as_json(event)),) for event in events)
+        yield f',"last_id":{last}}}\n'
+
+    return await document(request, await in_slices(fragments()), JSON)
+
+
+async def _newest(source: EventSource) -> int:
+    """Return the id of the newest event, 0 where there is none."""
+    return max([0, *(event.id for event in await source.read(EventQuery(limit=1)))])
+
+
+async def _start(source: EventSource, query: EventQuery) -> _Start:
+    """Return where a stream begins.
+
+    After an id that was given; an id above all that there are is of a journal that is no more, so all of this one is
+    new. Else from `since` on. Else now, after the newest few where a limit was given.
+    """
+    newest = await _newest(source)
+    page = replace(query, limit=PAGE)
+    if query.after is not None:
+        return _Start(page, [], query.after if query.after <= newest else 0)
+    if query.since is not None:
+        return _Start(page, [], 0)
+    first = await source.read(query) if query.limit else []
+    return _Start(page, first, max([newest, *(event.id for event in first)]))
+
+
+def _query(request: web.Request, *, follow: bool) -> EventQuery:
+    asked = query_of(request, _ASKED, repeated=("name",))
+    if follow:
+        if "before" in asked:
+            raise QueryError("before: a stream has no end.")
+        last = request.headers.get("Last-Event-ID", "")
+        if last:
+            try:
+                asked["after"] = _IDS(last)
+            except ValueError as error:
+                raise QueryError(f"Last-Event-ID: {error}.") from None
+    return EventQuery(
+        after=asked.get("after"),
+        before=asked.get("before"),
+        since=asked.get("since"),
+        virtual_server=asked.get("virtual_server"),
+        real_server=asked.get("real_server"),
+        names=frozenset(asked.get("name", ())),
+        limit=asked.get("limit", 0 if follow else PAGE),
+    )
