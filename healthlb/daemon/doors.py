@@ -11,7 +11,7 @@ from aiohttp import web
 from healthlb.api.application import admin_application, read_only_application
 from healthlb.api.listening import ListenError
 from healthlb.api.server import RunningServer, serve
-from healthlb.api.source import Admin, SnapshotSource
+from healthlb.api.source import Admin, EventSource, SnapshotSource
 from healthlb.daemon.fault import describe
 from healthlb.model.config import Api, Listener
 
@@ -30,9 +30,10 @@ class _Door:
 class Doors:
     """Serves what the `api` section says. A reload opens the new listeners before it lets go of the old ones."""
 
-    def __init__(self, source: SnapshotSource, admin: Admin) -> None:
+    def __init__(self, source: SnapshotSource, admin: Admin, events: EventSource | None = None) -> None:
         self._source = source
         self._admin = admin
+        self._events = events
         self._served: dict[str, tuple[_Door, RunningServer]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -77,8 +78,8 @@ class Doors:
 
     def _application(self, name: str, door: _Door) -> web.Application:
         if name == "listen":
-            return read_only_application(self._source)
-        return admin_application(self._source, self._admin, door.token)
+            return read_only_application(self._source, events=self._events)
+        return admin_application(self._source, self._admin, door.token, events=self._events)
 
     def _leave(self, server: RunningServer) -> None:
         leaving = asyncio.get_running_loop().create_task(_close(server))
