@@ -134,10 +134,11 @@ class Commands:
     async def _reload(self, request: web.Request) -> web.StreamResponse:
         body = await body_of(request, {"force": bodies.boolean, "wait": bodies.boolean, **_SAID})
         actor = await self._actor(request, body)
-        doing = self._begin(self._reloaded(actor, force=body.get("force", False)))
+        reload = self._reloaded(actor, force=body.get("force", False))
         if not body.get("wait", True):
+            self._begin(reload).add_done_callback(_told)
             return answer({"accepted": None, "message": "The reload has begun.", "changes": []}, status=202)
-        outcome = await asyncio.shield(doing)
+        outcome = await self._seen_through(reload)
         return answer(
             {"accepted": outcome.accepted, "message": outcome.message, "changes": outcome.changes}
             | ({} if outcome.accepted else {"error": outcome.message}),
@@ -155,7 +156,7 @@ class Commands:
         if any(not name.isprintable() for name in request.match_info.values()):
             return failure(404, f"There is nothing at {request.rel_url.raw_path}.")
         actor = await self._actor(request, body)
-        return _answered(await asyncio.shield(self._begin(self._changed(actor, change, what))))
+        return _answered(await self._seen_through(self._changed(actor, change, what)))
 
     async def _changed(self, actor: Actor, change: Change, what: str) -> ChangeOutcome:
         outcome = await self._admin.change(actor, change)
@@ -167,17 +168,26 @@ class Commands:
         by = body.get("by")
         return Actor(f"{who} for {by} (claimed)" if by else who, body.get("why", ""))
 
+    async def _seen_through(self, work: Coroutine[Any, Any, _Outcome]) -> _Outcome:
+        """Return what comes of it; it goes on where the caller does not wait for it, and the log has its fault then."""
+        task = self._begin(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_told)
+            raise
+
     def _begin(self, work: Coroutine[Any, Any, _Outcome]) -> asyncio.Task[_Outcome]:
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._under_way.discard)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            _log.error("a command failed: %s: %s", type(error).__name__, error)
+
+def _told(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("a command that nobody waits for failed: %s: %s", type(error).__name__, error)
 
 
 def _judged(handler: Handler) -> Handler:

@@ -99,6 +99,7 @@ class Source:
     came_of_it: ChangeOutcome = field(default_factory=lambda: ChangeOutcome("done", "web1 is drained"))
     called: asyncio.Event = field(default_factory=asyncio.Event)
     hold: asyncio.Event | None = None
+    broken: Exception | None = None
     refusals: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     async def snapshot(self, max_age: float) -> Snapshot:
@@ -113,6 +114,8 @@ class Source:
         self.called.set()
         if self.hold is not None:
             await self.hold.wait()
+        if self.broken is not None:
+            raise self.broken
         return self.came_of_it
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
@@ -125,6 +128,8 @@ class Source:
         self.called.set()
         if self.hold is not None:
             await self.hold.wait()
+        if self.broken is not None:
+            raise self.broken
         return self.outcome
 
 

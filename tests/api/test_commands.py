@@ -228,6 +228,28 @@ def test_a_caller_that_goes_away_does_not_end_what_it_asked_for(source: Any, pat
     command(source, talk)
 
 
+def test_a_command_that_fails_leaves_one_line_in_the_log(source: Any, caplog: pytest.LogCaptureFixture) -> None:
+    source.broken = ZeroDivisionError("division by zero")
+    status, answer = ask(source, "POST", f"{SHOP}/web1/drain")
+    assert (status, set(answer)) == (500, {"error"})
+    assert len([record for record in caplog.records if "division by zero" in record.getMessage()]) == 1
+
+
+def test_a_reload_that_fails_while_nobody_waits_leaves_one_line_in_the_log(
+    source: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    source.broken = ZeroDivisionError("division by zero")
+
+    async def talk(session: Session) -> None:
+        async with session.post("/api/v1/reload", json={"wait": False}) as response:
+            assert response.status == 202
+        async with asyncio.timeout(DEADLINE):
+            await source.called.wait()
+
+    command(source, talk)
+    assert len([record for record in caplog.records if "division by zero" in record.getMessage()]) == 1
+
+
 def test_a_reload_is_answered_at_once_where_nobody_waits_for_it(source: Any) -> None:
     async def talk(session: Session) -> None:
         source.hold = asyncio.Event()
