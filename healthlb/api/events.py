@@ -23,6 +23,8 @@ PAGE = 100
 """Events that a stream reads at once; it holds no more, however slow its reader is."""
 RETRY = 2000
 """Milliseconds after which a client is to come again when its stream has ended."""
+PAUSE = 0.2
+"""Seconds after which a stream looks again at most, so that a flood of events is not read one by one by everyone."""
 STREAM = "text/event-stream"
 
 _IDS = queries.whole(0, LARGEST_ID)
@@ -90,10 +92,10 @@ class Events:
         await reader.send(f"retry: {RETRY}\nid: {start.seen}\n: healthlb\n\n")
         for event in start.first:
             await reader.send(shown(event))
-        query = replace(start.query, after=start.after)
+        query = start.query
         while True:
             try:
-                newest = await _newest(source)
+                newest = source.last_id
                 events = await source.read(query)
             except OSError:
                 return
@@ -104,6 +106,7 @@ class Events:
                 continue
             seen = max([newest, *(event.id for event in events)])
             query = replace(query, after=max(seen, query.after or 0))
+            await asyncio.sleep(PAUSE)
             await self._wait(reader, source, query.after or 0)
 
     async def _wait(self, reader: Reader, source: EventSource, after: int) -> None:
@@ -117,16 +120,11 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """How a stream begins: with these events, then with those of the query `after` an id; `seen` is told at once."""
+    """How a stream begins: with the id that a client would resume after, and these events; then the query goes on."""
 
-    query: EventQuery
+    seen: int
     first: list[Occurrence]
-    after: int
-
-    @property
-    def seen(self) -> int:
-        """The id with which a client would resume if it lost the stream now."""
-        return self.first[0].id - 1 if self.first else self.after
+    query: EventQuery
 
 
 def shown(event: Occurrence) -> str:
@@ -155,7 +153,7 @@ def takes_stream(accept: str) -> bool:
 
 
 async def _list(request: web.Request, source: EventSource, query: EventQuery) -> web.StreamResponse:
-    newest = await _newest(source)
+    newest = source.last_id
     events = await source.read(query)
     last = max([newest, *(event.id for event in events)])
 
@@ -167,25 +165,23 @@ async def _list(request: web.Request, source: EventSource, query: EventQuery) ->
     return await document(request, await in_slices(fragments()), JSON)
 
 
-async def _newest(source: EventSource) -> int:
-    """Return the id of the newest event, 0 where there is none."""
-    return max([0, *(event.id for event in await source.read(EventQuery(limit=1)))])
-
-
 async def _start(source: EventSource, query: EventQuery) -> _Start:
     """Return where a stream begins.
 
     After an id that was given; an id above all that there are is of a journal that is no more, so all of this one is
     new. Else from `since` on. Else now, after the newest few where a limit was given.
     """
-    newest = await _newest(source)
+    newest = source.last_id
     page = replace(query, limit=PAGE)
+    if query.after is None and query.since is None and query.limit:
+        first = await source.read(query)
+        seen = first[0].id - 1 if first else newest
+        return _Start(seen, first, replace(page, after=max([newest, *(event.id for event in first)])))
+    after = newest if query.since is None else 0
     if query.after is not None:
-        return _Start(page, [], query.after if query.after <= newest else 0)
-    if query.since is not None:
-        return _Start(page, [], 0)
-    first = await source.read(query) if query.limit else []
-    return _Start(page, first, max([newest, *(event.id for event in first)]))
+        after = query.after if query.after <= newest else 0
+    first = await source.read(replace(page, after=after))
+    return _Start(after, first, replace(page, after=first[-1].id if first else after))
 
 
 def _query(request: web.Request, *, follow: bool) -> EventQuery:

@@ -51,6 +51,11 @@ class Admin(Protocol):
 class EventSource(Protocol):
     """Where events are read."""
 
+    @property
+    def last_id(self) -> int:
+        """The id of the newest event, 0 where there is none yet."""
+        ...
+
     async def read(self, query: EventQuery) -> list[Occurrence]:
         """Return what a query asks for, by id; raise OSError with a sentence where the journal cannot be read."""
         ...

@@ -143,6 +143,10 @@ class Journal:
         self.reads = 0
         self._grown = asyncio.Condition()
 
+    @property
+    def last_id(self) -> int:
+        return max((each.id for each in self.events), default=0)
+
     async def add(self, *events: Occurrence) -> None:
         async with self._grown:
             self.events += events

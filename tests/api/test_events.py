@@ -277,6 +277,7 @@ def test_a_stream_has_only_what_was_asked_for_and_does_not_ask_again_for_nothing
             await anext(stream)
             await events.add(*(happened(number) for number in range(2, 500)))
             await events.add(happened(500, pool="api"), happened(501, "quorum_lost"))
+            await until(lambda: events.waiting == 1)
             for _ in range(200):
                 await asyncio.sleep(0)
             await events.add(happened(502, "quorum_lost", "api"))
