@@ -33,7 +33,11 @@ class WrongUrlError(ValueError):
 
 
 class UnreachableError(Exception):
-    """The director did not answer as one; the text is one sentence."""
+    """The director did not answer as one; the text is one sentence. `status`: HTTP's, where there was an answer."""
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 class Way(NamedTuple):
@@ -84,7 +88,7 @@ def fetch(url: "str | Way", path: str, deadline: float = DEADLINE) -> str:
     way = _way(url)
     status, text = _exchange(way, "GET", path, None, deadline)
     if status != http.HTTPStatus.OK:
-        raise UnreachableError(f"The director at {way.url} answered {status}: {_error_of(_object(text))}")
+        raise _refused(way, status, text)
     return text
 
 
@@ -125,7 +129,7 @@ def stream(
                 response = connection.getresponse()
                 text = "" if response.status == http.HTTPStatus.OK else response.read(_LARGEST).decode(errors="replace")
         if text or response.status != http.HTTPStatus.OK:
-            raise UnreachableError(f"The director at {way.url} answered {response.status}: {_error_of(_object(text))}")
+            raise _refused(way, response.status, text)
         conversation.settimeout(silence)
         yield _lines(way, response, silence)
     finally:
@@ -139,6 +143,10 @@ def _lines(way: Way, response: http.client.HTTPResponse, silence: float) -> Iter
         if not line:
             raise UnreachableError(f"The director at {way.url} ended the stream.")
         yield line.decode(errors="replace").rstrip("\r\n")
+
+
+def _refused(way: Way, status: int, text: str) -> UnreachableError:
+    return UnreachableError(f"The director at {way.url} answered {status}: {_error_of(_object(text))}", status)
 
 
 def _way(url: "str | Way") -> Way:

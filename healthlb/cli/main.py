@@ -12,12 +12,23 @@ VERBS = {
     "run": "probe the real servers and keep the IPVS table true, until stopped",
     "validate": "check a configuration file and list every fault in it",
     "plan": "show what a reload would change in the kernel; exit status 0: nothing, 2: something",
+    "reload": "have the running director read its configuration again",
     "status": "show the virtual servers, their real servers, and why each is as it is",
+    "drain": "give a real server, or a whole machine, no new connections, and say when it is safe to take away",
+    "undrain": "take back that a real server was drained or disabled",
+    "disable": "take a real server out of the table at once, open connections or not",
+    "weight": "put another weight in the place of a real server's configured one, or reset it",
+    "add": "add a real server to a pool of the running director, or bring back one that was removed",
+    "remove": "remove a real server from a pool of the running director",
+    "overrides": "list what operators changed at run time, by whom, why and until when",
     "probe": "probe one real server once and show everything that was seen",
     "checks": "list the check types, or show the options of one",
     "schema": "print the JSON Schema of the configuration file",
 }
 """What each verb does. Its module is imported only when it is the one: a light command must not pay for a heavy one."""
+
+ALIASES = {"enable": "undrain"}
+"""Verbs that have a second name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            parsed = _parser(given).parse_args(given)
+            parsed = _parsed(given)
             status = int(parsed.run(parsed))
         except SystemExit as end:  # argparse has said what is wrong, or what was asked for
             status = int(end.code or 0)
@@ -50,15 +61,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """Return what was given. A verb that takes `words` takes them in one row or with options between them."""
+    parser = _parser(given)
+    parsed, left = parser.parse_known_args(given)
+    if left and (not hasattr(parsed, "words") or any(word.startswith("-") for word in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        parsed.words = [*parsed.words, *left]
+    return parsed
+
+
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="healthlb", description="Probes real servers and keeps the kernel's IPVS table true to their health."
     )
     parser.add_argument("--version", action="version", version=f"healthlb {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    chosen = next((word for word in given if not word.startswith("-")), None)
+    word = next((word for word in given if not word.startswith("-")), "")
+    chosen = ALIASES.get(word, word)
     for name, purpose in VERBS.items():
-        each = verbs.add_parser(name, help=purpose, description=purpose)
+        aliases = [alias for alias, verb_name in ALIASES.items() if verb_name == name]
+        each = verbs.add_parser(name, help=purpose, description=purpose, aliases=aliases)
         if name == chosen:
             verb = importlib.import_module(f"healthlb.cli.{name}")
             verb.add_arguments(each)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any, TextIO
 
 from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object, url_of
 from healthlb.cli.status_view import view
-from healthlb.cli.words import complain, load, write
+from healthlb.cli.words import complain, load, wants_colour, write
 
 PATH = "/api/v1/status"
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
@@ -51,11 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _url_of_file(path: str) -> str:
     _, config = load(path)
     return url_of(config.api.listen)
-
-
-def wants_colour(stream: TextIO) -> bool:
-    """Say whether to colour: on a terminal only, and not when NO_COLOR is set to anything (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _shown(url: str, as_json: bool, stream: TextIO) -> str:

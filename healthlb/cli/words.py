@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from healthlb.config import Loader
@@ -71,6 +71,11 @@ def finish_output() -> None:
     """Write what still waits to be written; raise OutputError."""
     with contextlib.suppress(BrokenPipeError):
         write("", flush=True)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Say whether to colour: on a terminal only, and not when NO_COLOR is set to anything (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _null() -> io.TextIOWrapper:

@@ -1,0 +1,34 @@
+"""`healthlb weight`: puts another weight in the place of the configured one, or takes that back."""
+
+import argparse
+
+from healthlb.cli.changing import add_change, body_of, change, found_nobody, target_of
+from healthlb.cli.reaching import admin_way
+from healthlb.cli.times import duration
+from healthlb.cli.words import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    add_change(parser, "VS RS WEIGHT\n--host ADDRESS WEIGHT\nVS RS --reset\n--host ADDRESS --reset")
+    parser.add_argument("--reset", action="store_true", help="back to the configured weight")
+    parser.add_argument("--for", dest="expires", type=duration, metavar="TIME", help="reset it by itself after this")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Set the weight or reset it; 0 when it is so."""
+    target, rest = target_of(arguments, more=0 if arguments.reset else 1)
+    if arguments.reset:
+        if arguments.expires is not None:
+            raise UsageError("--for says when a weight is reset; --reset does so now")
+        return change(admin_way(arguments), arguments, "DELETE", f"{target.path}/weight", body_of(arguments))[0]
+    weight = _weight(rest[0])
+    body = {"weight": weight} | body_of(arguments, expires=arguments.expires)
+    status, answer = change(admin_way(arguments), arguments, "PUT", f"{target.path}/weight", body)
+    return status or int(found_nobody(target, answer))
+
+
+def _weight(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
+        raise UsageError(f"'{text}' is no weight; write a whole number from 0 to 65535")
+    return int(text)
