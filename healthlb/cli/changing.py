@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,9 @@ from healthlb.cli.words import UsageError, complain, say
 
 CHANGE_DEADLINE = 30.0
 """Seconds for one change: the director answers once the table follows, which it waits for a while."""
+
+
+_LONGEST_NAME = 64
 
 
 class Target(NamedTuple):
@@ -46,6 +50,10 @@ class Target(NamedTuple):
     def machine(self) -> bool:
         """Whether a whole machine is meant, every port of an address."""
         return self.virtual_server is None and self.real_server.count(":") != 1 and "]:" not in self.real_server
+
+    def at(self, address: str) -> "Target":
+        """Return the same of the same virtual server, by its address."""
+        return Target(address, self.virtual_server)
 
     def __str__(self) -> str:
         return self.real_server if self.virtual_server is None else f"{self.real_server} in {self.virtual_server}"
@@ -94,6 +102,15 @@ def body_of(arguments: argparse.Namespace, **settings: Any) -> dict[str, Any]:
     return given | ({} if not arguments.why else {"why": arguments.why})
 
 
+def signed(way: Way, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a command's body with the name of the person behind it, where the director cannot see that by itself.
+
+    It sees a UNIX socket's user, which is root behind sudo(8), and nobody at all behind a token.
+    """
+    user = os.environ.get("SUDO_USER") or ("" if way.url.startswith("unix:") else os.environ.get("LOGNAME", ""))
+    return body | ({"by": user} if 0 < len(user) <= _LONGEST_NAME and user.isprintable() else {})
+
+
 def change(
     way: Way, arguments: argparse.Namespace, method: str, path: str, body: dict[str, Any], *, quiet: bool = False
 ) -> tuple[int, dict[str, Any]]:
@@ -102,7 +119,7 @@ def change(
     `quiet`: the caller has more to say, and says it all; what was refused is told all the same.
     """
     try:
-        answer = ask(way, method, path, body, CHANGE_DEADLINE)
+        answer = ask(way, method, path, signed(way, body), CHANGE_DEADLINE)
     except WrongUrlError as error:
         raise UsageError(str(error)) from error
     except UnreachableError as error:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from healthlb.cli.changing import body_of, exit_status, tell
+from healthlb.cli.changing import body_of, exit_status, signed, tell
 from healthlb.cli.client import UnreachableError, WrongUrlError, ask
 from healthlb.cli.reaching import add_director, admin_way
 from healthlb.cli.table import printable
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--deadline says how long to --wait; give both")
     body = {"wait": arguments.wait} | body_of(arguments, force=arguments.force)
     try:
-        answer = ask(admin_way(arguments), "POST", "/api/v1/reload", body, arguments.deadline or PATIENCE)
+        way = admin_way(arguments)
+        answer = ask(way, "POST", "/api/v1/reload", signed(way, body), arguments.deadline or PATIENCE)
     except WrongUrlError as error:
         raise UsageError(str(error)) from error
     except UnreachableError as error:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TextIO
 
-from healthlb.cli.changing import Target, quoted
+from healthlb.cli.changing import Target
 from healthlb.cli.client import UnreachableError, Way, ask
 from healthlb.cli.table import printable, seen_width
 from healthlb.cli.words import complain
@@ -138,8 +138,11 @@ class _Looker:
 
     def look(self, deadline: float) -> list[str]:
         """Return what is open, a sentence each, or why that cannot be told."""
+        # A server that leaves its pool meanwhile is known by its address alone.
+        known = self.servers[0]["address"] if self.servers else None
+        target = self._target if self._target.virtual_server is None or known is None else self._target.at(known)
         try:
-            answer = ask(self._way, "GET", self._target.query, None, deadline)
+            answer = ask(self._way, "GET", target.query, None, deadline)
             if answer.status != 200:
                 self.over = answer.status not in _LATER
                 return [f"the director answered {answer.status}: {printable(answer.error)}"]
@@ -148,7 +151,9 @@ class _Looker:
             self._back = self._back + 1 if any(server["admin"] == "enabled" for server in servers) else 0
             self.over = self._back >= LOST
             self.servers = servers or self.servers
-            return still or self._left_behind(deadline)
+            # What else is at the address: sorry servers, and rows that a reload left behind for their connections.
+            others = [*answer.value["sorry_servers"], *answer.value["leaving"]]
+            return [*still, *(open_ for row in others if (open_ := _left_open(row)))]
         except UnreachableError as error:
             return [str(error).removesuffix(".")]
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -176,28 +181,9 @@ class _Looker:
             return _connections(server["connections"])
         return "its row is still in the table" if self._out and weight is not None else None
 
-    def _left_behind(self, deadline: float) -> list[str]:
-        """Return what else the address does: rows that a reload left behind for their connections, sorry servers."""
-        pool = self._target.virtual_server
-        path = "/api/v1/virtual_servers" + ("" if pool is None else f"/{quoted(pool)}")
-        answer = ask(self._way, "GET", path, None, deadline)
-        if answer.status != 200:
-            gone = answer.status == 404
-            return [] if gone else [f"the director answered {answer.status}: {printable(answer.error)}"]
-        pools = answer.value["virtual_servers"] if pool is None else [answer.value]
-        addresses = {server["address"] for server in self.servers} | {self._target.real_server}
-        if self._target.machine:
-            addresses |= {_host(address) for address in addresses}
-        return [
-            sentence
-            for each in pools
-            for row in (*each.get("leaving", ()), *each.get("sorry_servers", ()))
-            if addresses & {row["address"], _host(row["address"])} and (sentence := _left_open(each["name"], row))
-        ]
 
-
-def _left_open(pool: str, row: dict[str, Any]) -> str | None:
-    place = printable(f"{pool}: {row['address']}")
+def _left_open(row: dict[str, Any]) -> str | None:
+    place = printable(f"{row['virtual_server']}: {row['address']}")
     if row.get("weight", {}).get("kernel"):
         return f"{place} takes connections as a sorry server"
     return f"{place}: {_connections(row['connections'])}" if row["connections"]["active"] else None
@@ -213,10 +199,6 @@ def _connections(connections: dict[str, int]) -> str:
     if persistent:
         return f"{_counted(persistent, 'client')} held to it by persistence"
     return "no connections, to be looked at once more"
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
 
 
 def _counted(number: int, what: str) -> str:

@@ -23,6 +23,11 @@ DONE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nobody_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+
+
 @pytest.fixture
 def director(tmp_path: Path) -> Iterator[StandIn]:
     with standing_in(lambda _: (200, DONE), tmp_path / "admin.sock") as server:
@@ -236,6 +241,23 @@ def test_the_files_token_is_used_where_it_can_be_read_and_another_where_it_is_na
         (tmp_path / "token").unlink()
         assert main(["drain", "shop", "web1", "-c", file]) == 0
         assert "authorization" not in server.asked[-1].headers
+
+
+@pytest.mark.parametrize(("user", "body"), [("alice", {"by": "alice"}), ("", {}), ("x" * 65, {}), ("a\nb", {})])
+def test_the_person_behind_sudo_is_named(
+    user: str, body: dict[str, str], director: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", user)
+    assert main(["undrain", "shop", "web1", "--url", director.url]) == 0
+    assert main(["reload", "--url", director.url]) == 0
+    assert [asked.body for asked in director.asked] == [body, {"wait": False} | body]
+
+
+def test_the_person_behind_a_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "bob")
+    with standing_in(lambda _: (200, DONE)) as server:
+        assert main(["undrain", "shop", "web1", "--url", server.url]) == 0
+        assert server.asked[0].body == {"by": "bob"}
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"two words", b"two\nlines", b"\xff\xfe", b"x" * 5000])

@@ -49,21 +49,18 @@ class Director:
 
     def __init__(self) -> None:
         self.looks: list[list[dict[str, Any]] | int] = [[real_server()]]
-        self.pools: dict[str, dict[str, Any]] = {}
+        self.others: dict[str, list[Any]] = {"sorry_servers": [], "leaving": []}
         self.asked = 0
 
     def __call__(self, asked: Asked) -> tuple[int, Any]:
         if asked.path.startswith("/api/v1/real_servers"):
             look = self.looks[min(self.asked, len(self.looks) - 1)]
             self.asked += 1
-            return (look, {"error": "As the test says."}) if isinstance(look, int) else (200, {"real_servers": look})
-        if asked.method != "GET":
-            servers = [{"virtual_server": "shop", "real_server": "web1"}]
-            return 200, {"result": "done", "message": "Done.", "servers": servers, "warnings": ["mind the gap."]}
-        pool = asked.plain.removeprefix("/api/v1/virtual_servers").strip("/")
-        if pool:
-            return (200, self.pools[pool]) if pool in self.pools else (404, {"error": "There is none."})
-        return 200, {"virtual_servers": list(self.pools.values())}
+            if isinstance(look, int):
+                return look, {"error": "As the test says."}
+            return 200, {"real_servers": look, **self.others}
+        servers = [{"virtual_server": "shop", "real_server": "web1"}]
+        return 200, {"result": "done", "message": "Done.", "servers": servers, "warnings": ["mind the gap."]}
 
 
 @pytest.fixture
@@ -199,7 +196,8 @@ def test_rows_that_are_to_go_are_waited_for(director: Director, waiting: Waiting
 
 
 def row(address: str, active: int, kernel: int | None = None) -> dict[str, Any]:
-    row = {"address": address, "connections": {"active": active, "inactive": 0, "persistent": 0}}
+    connections = {"active": active, "inactive": 0, "persistent": 0}
+    row = {"virtual_server": "old", "address": address, "connections": connections}
     return row if kernel is None else row | {"weight": {"kernel": kernel}}
 
 
@@ -210,23 +208,24 @@ def row(address: str, active: int, kernel: int | None = None) -> dict[str, Any]:
         ([], [row("192.0.2.11:82", 0, 1)], ["old: 192.0.2.11:82 takes connections as a sorry server"]),
         ([], [row("192.0.2.11:82", 1, 0)], ["old: 192.0.2.11:82: 1 active connection"]),
         ([row("192.0.2.11:81", 0)], [row("192.0.2.11:82", 0, 0)], []),
-        ([row("192.0.2.12:81", 2)], [row("192.0.2.12:82", 2, 1)], []),
     ],
 )
 def test_a_machine_is_not_safe_while_a_row_that_was_left_behind_or_a_sorry_server_of_it_has_connections(
     leaving: list[Any], sorry: list[Any], told: list[str], director: Director, waiting: Waiting
 ) -> None:
-    director.pools = {"old": {"name": "old", "leaving": leaving, "sorry_servers": sorry}}
+    director.others = {"leaving": leaving, "sorry_servers": sorry}
     assert waiting(deadline=1.0).open == told
 
 
-def test_a_server_that_left_its_pool_meanwhile_is_waited_for_by_its_address(
-    director: Director, waiting: Waiting
+def test_a_server_that_leaves_its_pool_meanwhile_is_waited_for_by_its_address(
+    director: Director, server: StandIn, waiting: Waiting
 ) -> None:
     director.looks = [[draining(active=1)], []]
-    director.pools = {"shop": {"name": "shop", "leaving": [row("192.0.2.11:80", 1)]}}
-    assert waiting(SERVER, deadline=3.0).open == ["shop: 192.0.2.11:80: 1 active connection"]
-    director.asked, director.pools = 0, {}
+    director.others["leaving"] = [row("192.0.2.11:80", 1)]
+    assert waiting(SERVER, deadline=3.0).open == ["old: 192.0.2.11:80: 1 active connection"]
+    names = [asked.query.partition("&real_server=")[2] for asked in server.asked]
+    assert names == ["web1", *["192.0.2.11:80"] * 3]
+    director.others["leaving"] = []
     assert waiting(SERVER).safe
 
 
