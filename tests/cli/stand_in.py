@@ -32,7 +32,7 @@ Answering = Callable[[Asked], "tuple[int, Any]"]
 
 
 class StandIn(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Answers on a UNIX socket or on TCP, with TLS or without; text is sent as it is, all else as JSON."""
+    """Answers on a UNIX socket or on TCP, with TLS or without; text is sent as it is, texts as a stream, else JSON."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -69,14 +69,17 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(self.command, parts.path, unquote(parts.query), json.loads(data) if data else None, headers)
         self.server.asked.append(asked)
         status, value = self.server.answering(asked)
-        content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
         self.send_response(status)
-        stream = isinstance(value, str) and value.startswith(":")
-        self.send_header("Content-Type", "text/event-stream" if stream else "application/json")
-        if stream:
+        if isinstance(value, Iterator):
+            self.send_header("Content-Type", "text/event-stream")
             self.send_header("Connection", "close")
-        else:
-            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            for part in value:
+                self.wfile.write(part.encode())
+            return
+        content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 

@@ -131,7 +131,7 @@ def test_certificates_that_cannot_be_read_are_wrong_use(text: str | None, tmp_pa
 
 
 def test_a_stream_gives_its_lines_and_its_end_is_told(on_tcp: StandIn) -> None:
-    on_tcp.answering = lambda _: (200, ": hello\nid: 1\ndata: {}\n\n")
+    on_tcp.answering = lambda _: (200, iter([": hello\nid: 1\n", "data: {}\n\n"]))
     with stream(Way(on_tcp.url), "/api/v1/events", {"Accept": "text/event-stream"}, 5.0) as lines:
         assert [next(lines) for _ in range(4)] == [": hello", "id: 1", "data: {}", ""]
         with pytest.raises(UnreachableError, match="ended the stream"):
