@@ -2,13 +2,13 @@
 
 import argparse
 import json
-from datetime import datetime
+import time
 from typing import Any
 
 from healthlb.cli.client import UnreachableError, WrongUrlError, fetch_object
 from healthlb.cli.reaching import add_director, reading_way
 from healthlb.cli.table import printable
-from healthlb.cli.times import local, shown
+from healthlb.cli.times import local, moment, shown
 from healthlb.cli.words import UsageError, complain, say
 
 
@@ -60,5 +60,5 @@ def _removed(removal: dict[str, Any]) -> str:
 
 def _by(order: dict[str, Any]) -> str:
     """Return who did it, when, and why."""
-    age = shown(datetime.now().astimezone().timestamp() - datetime.fromisoformat(order["at"]).timestamp())
+    age = shown(time.time() - moment(order["at"]))
     return f"by {order['who'] or 'somebody'}, {age} ago" + (f": {order['why']}" if order["why"] else "")

@@ -58,7 +58,7 @@ def _shown(url: str, as_json: bool, stream: TextIO) -> str:
         return json.dumps(status, indent=2) + "\n" if stream.isatty() else text
     try:
         return view(status, width=shutil.get_terminal_size((80, 24)).columns, colour=wants_colour(stream))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreachableError(
             f"What answers at {url} is no healthlb director that this version understands."
         ) from error

@@ -39,6 +39,11 @@ def since(text: str) -> float:
         raise argparse.ArgumentTypeError(f"'{text}' is no moment; write 1h (ago), or 2026-11-22T10:00:00Z") from error
 
 
-def local(moment: str) -> str:
-    """Return an RFC 3339 moment in local time, to the second."""
-    return datetime.fromisoformat(moment).astimezone().isoformat(" ", "seconds")
+def moment(text: str) -> float:
+    """Return UNIX seconds for an RFC 3339 moment; raise ValueError."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def local(text: str) -> str:
+    """Return an RFC 3339 moment in local time, to the second; raise ValueError."""
+    return datetime.fromisoformat(text).astimezone().isoformat(" ", "seconds")
