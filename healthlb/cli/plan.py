@@ -2,33 +2,48 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from healthlb.cli import client
+from healthlb.cli.reaching import way_of
+from healthlb.cli.table import printable
 from healthlb.cli.words import UsageError, add_file, complain, load, say
 
 if TYPE_CHECKING:
-    from healthlb.core.desired import Standing
+    from healthlb.cli.running import Running
+    from healthlb.core.amend import Amended
     from healthlb.core.rehearsal import Known
-    from healthlb.model.table import ServiceKey
+    from healthlb.model.config import Config, RealServer
+    from healthlb.model.overrides import Addition
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_file(parser)
     parser.add_argument("--url", help="the running director (default: where the file's api.listen says)")
+    parser.add_argument(
+        "--limit",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit status 1 when a reload would take out more than this share of the live weight, 20%% say",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the operations; 0 none, 2 some, 1 where the table cannot be read. Raise UsageError as a reload refuses."""
+    """Print the operations; 0 none, 2 some, 1 where the table cannot be read or more goes out than the limit allows.
+
+    Raise UsageError as a reload refuses.
+    """
     from healthlb.core.rehearsal import rehearse  # noqa: PLC0415  the other verbs need none of them
     from healthlb.daemon.preflight import unsupported  # noqa: PLC0415
     from healthlb.linux.ipvs import KernelTable  # noqa: PLC0415
     from healthlb.linux.table import TableUnavailableError  # noqa: PLC0415
 
-    _, config = load(arguments.config)
-    known, former = _running(arguments.url or client.url_of(config.api.listen))
+    _, file = load(arguments.config)
+    now = _running(file, arguments.url)
+    amended = _amended(file, now)
+    config = amended.config
     try:
         table = KernelTable()
         try:
@@ -41,10 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if refused:
         raise UsageError(f"a reload would be refused: {refused}")
-    rehearsal = rehearse(config, actual, known, former)
+    rehearsal = rehearse(config, actual, _standings(config, now), now.services)
     operations = [str(operation) for operation in rehearsal.operations]
+    share, limit = rehearsal.share * 100, arguments.limit
+    notes = [*amended.notes, *_guesses(now), *_limited(share, config)]
     if arguments.json:
-        say(json.dumps({"operations": operations, "waiting": list(rehearsal.waiting)}, indent=2))
+        whole = {"operations": operations, "waiting": list(rehearsal.waiting), "notes": notes}
+        say(json.dumps(whole | {"takes_out_percent": round(share, 3)}, indent=2))
     else:
         for line in operations:
             say(line)
@@ -52,51 +70,93 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"wait for the first verdict on {name}")
         if not operations and not rehearsal.waiting:
             say("nothing to change")
+        for note in notes:
+            say(f"note: {printable(note)}")
+    if limit is not None and share > limit:
+        complain(f"a reload would take out {_shown(share)} of the live weight, more than {_shown(limit)}")
+        return 1
     return 2 if operations or rehearsal.waiting else 0
 
 
-def _running(url: str) -> "tuple[Known, frozenset[ServiceKey]]":
-    """Return what the director that runs knows, and its services; nothing of either, and a notice, without one."""
+def _running(file: "Config", url: str | None) -> "Running":
+    """Return what the director that runs knows; nothing, and a notice, without one."""
+    from healthlb.cli.running import Running, running  # noqa: PLC0415
+
+    way = client.Way(url or client.url_of(file.api.listen))
     try:
-        _, status = client.fetch_object(url, "/api/v1/status")
+        return running(way, way if url is not None else _admin(file))
     except (client.UnreachableError, client.WrongUrlError) as error:
         complain(f"planned from the kernel's rows alone: {error}")
-        return {}, frozenset()
-    known = {}
-    services = set()
+        return Running()
+
+
+def _admin(file: "Config") -> client.Way | None:
     try:
-        for pool in status["virtual_servers"]:
-            services.add(_service(pool))
-            for server in pool["real_servers"]:
-                known[pool["name"], _endpoint(server["address"])] = _standing(server)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        complain(
-            "planned from the kernel's rows alone: "
-            f"what answers at {url} is no healthlb director that this version understands."
-        )
-        return {}, frozenset()
-    return known, frozenset(services)
+        return way_of(file)
+    except UsageError:
+        return None  # no admin listener, or a token that is none: then the status alone tells
 
 
-def _standing(server: dict[str, Any]) -> "Standing":
+def _amended(file: "Config", now: "Running") -> "Amended":
+    """Return what the file and the operators' orders come to."""
+    from healthlb.core.amend import amend, to_build, without_removed  # noqa: PLC0415
+
+    bare = without_removed(file, now.orders.removals)
+    return amend(file, now.orders, {each: _built(bare, each) for each in to_build(file, now.orders)})
+
+
+def _built(bare: "Config", addition: "Addition") -> "RealServer | str":
+    """Return the server that an addition makes, or in one sentence why it cannot be."""
+    from healthlb.config import ConfigError  # noqa: PLC0415
+    from healthlb.config.addition import added  # noqa: PLC0415
+
+    try:
+        return added(bare, addition.virtual_server, addition.settings)
+    except ConfigError as error:
+        return "; ".join(str(error).splitlines())
+
+
+def _standings(config: "Config", now: "Running") -> "Known":
+    """Return what is known of each server. One that the director does not know yet is ordered about all the same."""
     from healthlb.core.desired import Standing  # noqa: PLC0415
-    from healthlb.model.health import Feedback, Health  # noqa: PLC0415
+    from healthlb.core.overrides import applied  # noqa: PLC0415
+    from healthlb.model.overrides import NOT_OVERRIDDEN  # noqa: PLC0415
 
-    said = [check["feedback"] for check in server["checks"] if check.get("feedback") is not None]
-    feedback = tuple(Feedback(each["weight"], each["percent"], each["admin"]) for each in said)
-    return Standing(Health(server["health"]), feedback=feedback)
-
-
-def _service(pool: dict[str, Any]) -> "ServiceKey":
-    from healthlb.model.table import ServiceKey  # noqa: PLC0415
-
-    if pool["fwmark"] is not None:
-        return ServiceKey.marked(pool["fwmark"], pool["family"])
-    return ServiceKey.at(pool["protocol"], _endpoint(pool["address"]))
+    known = dict(now.known)
+    if now.orders.overrides:
+        for pool in config.virtual_servers.values():
+            for server in pool.real_servers:
+                place = pool.name, server.address
+                if place not in known and (orders := applied(now.orders.overrides, *place)) != NOT_OVERRIDDEN:
+                    known[place] = Standing(applied=orders)
+    return known
 
 
-def _endpoint(text: str) -> Any:
-    from healthlb.model.endpoint import Endpoint  # noqa: PLC0415
+def _guesses(now: "Running") -> list[str]:
+    return [
+        f"{each.virtual_server}: {each.address} is planned with what the status shows of it; its settings are told to "
+        "those who may change them"
+        for each in now.guessed
+    ]
 
-    address, _, port = text.rpartition(":")
-    return Endpoint(address.strip("[]"), int(port))
+
+def _limited(share: float, config: "Config") -> list[str]:
+    most = config.director.max_reload_change
+    if share <= most:
+        return []
+    return [f"it takes out {_shown(share)} of the live weight; with max_reload_change {_shown(most)} it needs --force"]
+
+
+def _shown(percent: float) -> str:
+    """Return `12.5 %`."""
+    return f"{percent:.1f}".removesuffix(".0") + " %"
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share; write 20%")
+    return percent
