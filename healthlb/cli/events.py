@@ -10,19 +10,23 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from healthlb.cli.client import UnreachableError, Way, WrongUrlError, fetch_object, stream
-from healthlb.cli.reaching import add_director, reading_way
+from healthlb.cli.reaching import add_director, file_or_none, reading_way
 from healthlb.cli.table import Colour, paint, printable
 from healthlb.cli.times import local, since
 from healthlb.cli.words import UsageError, complain, wants_colour, write
+
+if TYPE_CHECKING:
+    from healthlb.model.occurrence import Occurrence
 
 PATH = "/api/v1/events"
 SHOWN = 100
 """Events that are shown where neither a number nor a moment is given; before those to come it is a tenth."""
 PAGE = 1000
+DEFAULT_STATE = "/var/lib/healthlb"
 SILENCE = 60.0
 """Seconds without a byte after which a stream is lost: the director sends at least a comment every 15 s."""
 _COLOURS: dict[str, Colour] = {"error": "red", "warning": "yellow"}
@@ -56,15 +60,25 @@ def run(arguments: argparse.Namespace) -> int:
     way = reading_way(arguments)
     show = _Printer(as_json=arguments.json, colour=wants_colour(sys.stdout))
     try:
-        last = _so_far(_asking(way, arguments), arguments, show)
+        try:
+            last = _so_far(_asking(way, arguments), arguments, show)
+        except UnreachableError as error:
+            if error.status is not None:
+                raise
+            path = _journal(arguments)
+            complain(f"{error} Reading what it left in {path}.")
+            last = _so_far(_reading(path, arguments), arguments, show)
         if arguments.follow:
             _follow(way, arguments, last, show, time.sleep)
     except WrongUrlError as error:
         raise UsageError(str(error)) from error
-    except (UnreachableError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            return 0  # the reader, `head` say, has what it wanted
+    except BrokenPipeError:
+        return 0  # the reader, `head` say, has what it wanted
+    except UnreachableError as error:
         complain(str(error))
+        return 1
+    except OSError as error:
+        complain(f"no events: {error.filename}: {error.strerror}" if error.strerror else f"no events: {error}")
         return 1
     except (KeyError, TypeError, ValueError):
         complain(f"What answers at {way.url} is no healthlb director that this version understands.")
@@ -82,6 +96,28 @@ def _asking(way: Way, arguments: argparse.Namespace) -> Page:
             query = query | {"since": datetime.fromtimestamp(query["since"], UTC).isoformat()}
         _, answer = fetch_object(way, f"{PATH}?{urlencode([*query.items(), *_filters(arguments)])}")
         return answer["events"], answer["last_id"]
+
+    return page
+
+
+def _journal(arguments: argparse.Namespace) -> str:
+    """Return where the director keeps its events."""
+    from healthlb.store.journal import NAME  # noqa: PLC0415  only without a director
+
+    config = file_or_none(arguments)
+    return f"{DEFAULT_STATE if config is None else config.director.state_dir}/{NAME}"
+
+
+def _reading(path: str, arguments: argparse.Namespace) -> Page:
+    """Return pages from the journal on the disk; they raise OSError where that cannot be read."""
+    from healthlb.model.occurrence import EventQuery  # noqa: PLC0415
+    from healthlb.store.journal import read_file  # noqa: PLC0415
+
+    def page(query: dict[str, Any]) -> tuple[list[Event], int]:
+        newest = read_file(path, EventQuery(limit=1))
+        names = frozenset(arguments.name)
+        wanted = EventQuery(**query, virtual_server=arguments.vs, real_server=arguments.rs, names=names)
+        return [_document(each) for each in read_file(path, wanted)], newest[-1].id if newest else 0
 
     return page
 
@@ -191,6 +227,20 @@ class _Printer:
             return
         text = printable(f"{local(event['at'])} {event['level']:7} {event['message']}")
         write(paint(text, _COLOURS.get(event["level"], ""), self._colour) + "\n", flush=True)
+
+
+def _document(event: "Occurrence") -> Event:
+    """Return an event of the journal as the director shows it."""
+    return {
+        "id": event.id,
+        "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z",
+        "name": event.name,
+        "level": event.level,
+        "message": event.sentence,
+        "virtual_server": event.virtual_server,
+        "real_server": event.real_server,
+        "details": dict(event.details),
+    }
 
 
 def _limit(text: str) -> int:

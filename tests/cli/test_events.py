@@ -17,6 +17,8 @@ from healthlb.cli import events
 from healthlb.cli.client import Way
 from healthlb.cli.events import PAGE
 from healthlb.cli.main import main
+from healthlb.model.occurrence import Occurrence
+from healthlb.store.events_file import EventsFile
 from tests.cli.stand_in import Asked, StandIn, standing_in
 
 
@@ -149,6 +151,54 @@ def test_what_the_director_does_not_answer_is_one_sentence(
     server.answering = lambda _: answer
     assert main(["events", "--url", server.url]) == 1
     assert told in capsys.readouterr().err
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """Return a file whose director has gone and left five events."""
+    state = tmp_path / "state"
+    state.mkdir()
+    kept = EventsFile(state / "events.db")
+    told = [Occurrence(each, 1.0e9 + each, "quorum_lost", "error", f"event {each}", "shop") for each in range(1, 6)]
+    kept.add(told, 1000)
+    kept.close()
+    file = tmp_path / "healthlb.yaml"
+    file.write_text(
+        f"director: {{state_dir: '{state}'}}\napi: {{listen: 'unix:{tmp_path}/none.sock'}}\n"
+        "virtual_servers:\n  shop: {address: 127.0.0.9:80, scheduler: rr, method: nat, real_servers: ['127.0.0.1:9']}\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ([], [1, 2, 3, 4, 5]),
+        (["--limit", "2"], [4, 5]),
+        (["--since", "2001-09-09T01:46:43Z"], [3, 4, 5]),
+        (["--vs", "idle"], []),
+        (["--vs", "shop", "--name", "quorum_lost", "--limit", "1"], [5]),
+    ],
+)
+def test_what_a_director_left_is_read_where_none_answers(
+    words: list[str], ids: list[int], left: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["events", "-c", str(left), "--json", *words]) == 0
+    printed = capsys.readouterr()
+    told = [json.loads(line) for line in printed.out.splitlines()]
+    assert [each["id"] for each in told] == ids
+    assert all(each["message"] == f"event {each['id']}" and each["level"] == "error" for each in told)
+    assert "no such socket" in printed.err
+    assert f"Reading what it left in {left.parent}/state/events.db." in printed.err
+
+
+def test_where_neither_a_director_nor_a_journal_is_the_answer_is_no(
+    left: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (left.parent / "state" / "events.db").unlink()
+    assert main(["events", "-c", str(left)]) == 1
+    told = f"healthlb: no events: {left.parent}/state/events.db: No such file or directory"
+    assert capsys.readouterr().err.splitlines()[-1] == told
 
 
 class EnoughError(Exception):
