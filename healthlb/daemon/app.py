@@ -66,7 +66,6 @@ count when they end, as nearly everything is here, and never at so much that the
 objects takes a millisecond. One at all that a director of 10,000 servers has made since its start takes 50 ms and finds
 next to nothing.
 """
-"""Signals whose default is to end the process."""
 LOG = logging.getLogger("healthlb")
 NO_ORDERS = Orders()
 

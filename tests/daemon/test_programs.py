@@ -97,7 +97,7 @@ def test_a_program_that_does_not_end_is_killed_with_its_group_when_its_time_is_o
 
     async def story(programs: Programs) -> None:
         running = asyncio.create_task(programs.run((script,), None, b"told"))
-        await asyncio.to_thread(eventually, lambda: (shelf / "spool/pid").exists(), bool)
+        await asyncio.to_thread(eventually, (shelf / "spool/pid").exists, bool)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
