@@ -173,7 +173,7 @@ class _Draft:
             row = replace(present, weight=weight) if ordered else present
             self.rows[server.address] = row
             self.live += row.weight
-            self.carried += min(row.weight, share)
+            self.carried += share if row.weight >= weight else min(row.weight, share)
         elif server.initial == "trust":
             self._enter(Failing(server, standing, weight, share, held=False))
         elif not standing.failing:
