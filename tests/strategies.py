@@ -136,20 +136,29 @@ GONE = [Endpoint("2001:db8::1", port) for port in range(1, 3)]
 DAMPING = FlapDamping(3)
 
 
-@st.composite
-def pool_servers(draw: st.DrawFn, address: Endpoint, weight: st.SearchStrategy[int]) -> RealServer:
-    """Return a real server of a pool with policy."""
-    return real_server(
-        address,
-        weight=draw(weight),
-        on_failure=draw(st.sampled_from(["quiesce", "remove"])),
-        initial=draw(st.sampled_from(["wait", "trust"])),
-        slow_start=draw(st.sampled_from([0.0, 20.0, 60.0])),
-        drain_timeout=draw(st.sampled_from([0.0, 40.0])),
-        flap_damping=draw(st.sampled_from([None, DAMPING])),
-    )
+KINDS = [
+    {"on_failure": failed, "initial": initial, "slow_start": climb, "drain_timeout": drain, "flap_damping": damping}
+    for failed in ("quiesce", "remove")
+    for initial in ("wait", "trust")
+    for climb in (0.0, 20.0, 60.0)
+    for drain in (0.0, 40.0)
+    for damping in (None, DAMPING)
+]
+"""Every sort of real server that a pool with policy may have, as one draw."""
 
 
+def pool_servers(address: Endpoint, weight: st.SearchStrategy[int]) -> st.SearchStrategy[RealServer]:
+    """Return real servers of a pool with policy."""
+    return st.builds(lambda kind, given: real_server(address, weight=given, **kind), st.sampled_from(KINDS), weight)
+
+
+pool_services = st.sampled_from(
+    [
+        Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr"),
+        Service(ServiceKey.at("udp", Endpoint("198.51.100.1", 53)), "rr"),
+        Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 443)), "rr", persistence=Persistence(300, 32)),
+    ]
+)
 any_weight = st.integers(0, 50)
 any_health = st.sampled_from(Health)
 verdicts = st.sampled_from([Health.UP, Health.DOWN])
@@ -168,7 +177,7 @@ def levels(
     sorry = SORRY[: draw(st.integers(0, 2))]
     server = VirtualServer(
         name="shop",
-        service=draw(services),
+        service=draw(pool_services),
         method=Method("nat"),
         real_servers=tuple(draw(pool_servers(each, weight)) for each in found),
         quorum=Quorum(draw(st.integers(1, 60)), draw(st.integers(0, 20))),
