@@ -1,22 +1,12 @@
-"""From verdicts to rows: what the table should say of one virtual server.
+"""What is known of a real server, and the row that it may have."""
 
-A verdict decides a row; an UP server has the weight that `core.weight` gives it. Without a verdict, UNKNOWN never
-changes what the kernel has: a row that is present stays exactly as it is, an absent one waits (`initial: wait`) or
-enters at once (`initial: trust`).
-
-A row that the file no longer lists leaves. It stays only while a listed server is still on its way in, UNKNOWN with no
-failure yet, so that replacing a pool's servers in one edit opens no window without them.
-"""
-
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from healthlb.core.weight import weight_of
-from healthlb.model.config import RealServer, VirtualServer
-from healthlb.model.endpoint import Endpoint
+from healthlb.model.config import RealServer
 from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
-from healthlb.model.table import Destination, ServiceRow
+from healthlb.model.table import Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +27,6 @@ class Standing:
     recovered_at: float | None = None
     held_until: float | None = None
     applied: Applied = NOT_OVERRIDDEN
-
-
-def desired_row(
-    server: VirtualServer, standings: Sequence[Standing], present: Mapping[Endpoint, Destination]
-) -> ServiceRow:
-    """Return the wanted service row; `standings` go with `server.real_servers`, `present` are the kernel's rows."""
-    rows: dict[Endpoint, Destination] = {}
-    awaited = False
-    for real_server, standing in zip(server.real_servers, standings, strict=True):
-        row = _row(real_server, standing, present.get(real_server.address))
-        if row is not None:
-            rows[real_server.address] = row
-        elif standing.health is Health.UNKNOWN and not standing.failing:
-            awaited = True
-    if awaited:
-        listed = {real_server.address for real_server in server.real_servers}
-        rows |= {address: row for address, row in present.items() if address not in listed}
-    return ServiceRow(server.service, rows)
 
 
 def configured_row(server: RealServer, weight: int, present: Destination | None = None) -> Destination:
@@ -81,15 +53,3 @@ def weight_when_up(server: RealServer, standing: Standing) -> int:
     if standing.applied.admin is not None:
         return 0
     return weight_of(weight_before(server, standing), standing.feedback)
-
-
-def _row(server: RealServer, standing: Standing, present: Destination | None) -> Destination | None:
-    match standing.health:
-        case Health.UP:
-            return configured_row(server, weight_of(server.weight, standing.feedback))
-        case Health.DOWN:
-            return configured_row(server, 0) if server.on_failure == "quiesce" else None
-        case _:
-            if present is not None or server.initial == "wait":
-                return present
-            return configured_row(server, weight_of(server.weight, standing.feedback))

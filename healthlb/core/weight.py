@@ -1,22 +1,22 @@
-"""From the configured weight to the one that takes traffic.
+"""What a server says of its own weight, and what that makes of the configured one.
 
 In this order, and nothing else:
 
-1. the configured weight; 0 is the operator's word and stays 0, whatever follows;
+1. the configured weight, or an operator's in its place; 0 is the operator's word and stays 0, whatever follows;
 2. feedback, what a check heard the server say of itself. A weight replaces the configured one; a percentage is a share
    of it, rounded, and at least 1 unless it is 0 %. Nothing passes 65535 (ipvsadm(8), -w);
-3. admin state: `drain` and `maint` give 0, `ready` takes that back;
-4. health: DOWN gives 0 or takes the row out, UNKNOWN leaves the row as it is (`core.desired`).
+3. admin state: `drain` and `maint` give 0, `ready` takes that back.
+
+What comes before and after is told by `core.policy`.
 
 Where several checks of one server give feedback, each is reckoned from the configured weight by itself and the smallest
 result counts: a server gets no more than any of its checks would let it have. Feedback stays as it was said until the
 same check says something else; it takes effect at once, as it needs no run of results to be believed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from healthlb.model.config import RealServer
-from healthlb.model.health import Feedback, Health
+from healthlb.model.health import Feedback
 
 MOST_WEIGHT = 65535
 
@@ -39,24 +39,6 @@ def weight_of(configured: int, feedback: Iterable[Feedback]) -> int:
 def is_drained(configured: int, feedback: Iterable[Feedback]) -> bool:
     """Whether feedback alone takes new connections away from a server that is configured to have some."""
     return configured > 0 and weight_of(configured, feedback) == 0
-
-
-def chain(server: RealServer, named: Sequence[tuple[str, Feedback]], health: Health) -> tuple[str, ...]:
-    """Return how a server's weight came to be, a word a step: `2`, `150 % (agent)`, `0 (down)`."""
-    steps = [str(server.weight)]
-    for name, each in named:
-        if each.weight is not None:
-            steps.append(f"{each.weight} % ({name})" if each.percent else f"{each.weight} ({name})")
-        if each.admin in {"drain", "maint"}:
-            steps.append(f"{each.admin} ({name})")
-    match health:
-        case Health.DOWN:
-            steps.append("0 (down)" if server.on_failure == "quiesce" else "out (down)")
-        case Health.UNKNOWN:
-            steps.append("unchanged (unknown)")
-        case _:
-            pass
-    return tuple(steps)
 
 
 def _told(configured: int, feedback: Feedback) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from healthlb.core.desired import Standing
-from healthlb.core.policy import Decision, Ending, Leaving, Level, Looked, decide, weight_when_up
+from healthlb.core.policy import Decision, Ending, Leaving, Level, Looked, decide
 from healthlb.model.config import FlapDamping, Quorum, RealServer, VirtualServer
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
@@ -98,7 +98,6 @@ class TestOperators:
         server = real_server(WEB1, weight=2)
         standing = Standing(Health.UP, feedback=(Feedback(50, percent=True),), applied=Applied(weight=8))
         assert weights(told(pool(server), standing)) == {WEB1: 4}
-        assert weight_when_up(server, standing) == 4
 
     def test_a_weight_lets_a_server_in_that_the_file_gives_none(self) -> None:
         assert weights(told(pool(real_server(WEB1, weight=0)), ordered(weight=5))) == {WEB1: 5}

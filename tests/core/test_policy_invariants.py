@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from healthlb.core.desired import Standing
@@ -20,6 +20,9 @@ Rows = Mapping[Endpoint, Destination]
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
 PLAIN = levels(plain=True, healths=verdicts)
 LIGHT = levels(plain=True, healths=verdicts, weight=st.just(1))
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A pool has many parts, and drawing one takes its time on a busy machine."""
 
 
 def decided(level: Level, rows: Rows, now: float = NOW) -> Decision:
@@ -53,6 +56,7 @@ def live(rows: Rows) -> int:
     return sum(1 for row in rows.values() if row.weight)
 
 
+@PATIENT
 @given(levels(plain=True), present_rows)
 def test_no_weight_is_above_the_configured_one_unless_an_operator_or_the_server_said_so(
     level: Level, present: Rows
@@ -64,6 +68,7 @@ def test_no_weight_is_above_the_configured_one_unless_an_operator_or_the_server_
         assert found.get(server.address, 0) <= most
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_no_weight_is_above_what_the_server_is_meant_to_have_when_up(level: Level, present: Rows) -> None:
     found = weights(decided(level, present))
@@ -72,6 +77,7 @@ def test_no_weight_is_above_what_the_server_is_meant_to_have_when_up(level: Leve
             assert found.get(server.address, 0) <= weight_when_up(server, standing)
 
 
+@PATIENT
 @given(PLAIN, present_rows)
 def test_a_pool_never_falls_below_its_panic_floor(level: Level, present: Rows) -> None:
     found = weights(decided(level, present))
@@ -80,6 +86,7 @@ def test_a_pool_never_falls_below_its_panic_floor(level: Level, present: Rows) -
     assert sum(found.get(server.address, 0) for server in level.server.real_servers) >= floor
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_a_pool_with_a_panic_floor_is_never_emptied_of_servers_that_may_serve(level: Level, present: Rows) -> None:
     level = with_server(level, panic=level.server.panic or 1.0)
@@ -89,6 +96,7 @@ def test_a_pool_with_a_panic_floor_is_never_emptied_of_servers_that_may_serve(le
         assert any(found.get(server.address, 0) for server in level.server.real_servers)
 
 
+@PATIENT
 @given(LIGHT, present_rows)
 def test_the_servers_that_failed_last_are_the_ones_that_stay(level: Level, present: Rows) -> None:
     decision = decided(level, present)
@@ -99,6 +107,7 @@ def test_the_servers_that_failed_last_are_the_ones_that_stay(level: Level, prese
         assert min(stayed) >= max(left)
 
 
+@PATIENT
 @given(LIGHT, present_rows, st.data())
 def test_a_recovery_swaps_out_one_that_fails(level: Level, present: Rows, data: st.DataObject) -> None:
     level = replace(level, standings=[replace(each, held_until=None) for each in level.standings])
@@ -114,11 +123,13 @@ def test_a_recovery_swaps_out_one_that_fails(level: Level, present: Rows, data: 
     assert len(later.pooled) == max(0, len(before.pooled) - 1)
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_the_same_inputs_give_the_same_table(level: Level, present: Rows) -> None:
     assert decided(level, present) == decided(level, dict(reversed(list(present.items()))))
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_what_was_decided_stays_decided_once_it_is_in_the_table(level: Level, present: Rows) -> None:
     first = decided(level, present)
@@ -129,6 +140,7 @@ def test_what_was_decided_stays_decided_once_it_is_in_the_table(level: Level, pr
     assert (again.sorry_active, again.leaving) == (first.sorry_active, first.leaving)
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_a_first_verdict_is_never_slowed_down(level: Level, present: Rows) -> None:
     decision = decided(level, present)
@@ -137,6 +149,7 @@ def test_a_first_verdict_is_never_slowed_down(level: Level, present: Rows) -> No
             assert server.address not in decision.ramps
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_slow_start_touches_no_server_unless_another_one_serves_with_its_whole_weight(
     level: Level, present: Rows
@@ -146,6 +159,7 @@ def test_slow_start_touches_no_server_unless_another_one_serves_with_its_whole_w
     assert others or not decision.ramps
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_slow_start_ends_at_the_whole_weight(level: Level, present: Rows) -> None:
     for server, standing in members(level):
@@ -157,6 +171,7 @@ def test_slow_start_ends_at_the_whole_weight(level: Level, present: Rows) -> Non
             assert later.replaced or row.weight == weight_when_up(server, standing)
 
 
+@PATIENT
 @given(PLAIN, present_rows, st.lists(moments, min_size=2, max_size=2).map(sorted))
 def test_a_server_only_climbs(level: Level, present: Rows, times: list[float]) -> None:
     level = with_server(level, panic=0.0)
@@ -182,6 +197,7 @@ class Keepalived:
         return self.up
 
 
+@PATIENT
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=5),
     st.integers(1, 20),
@@ -203,6 +219,7 @@ def test_the_quorum_is_keepalived_s(configured: list[int], up: int, hysteresis: 
         level, rows = after(level, decision), decision.row.destinations
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_no_sorry_server_takes_traffic_beside_a_real_one(level: Level, present: Rows) -> None:
     decision = decided(level, present)
@@ -214,12 +231,14 @@ def test_no_sorry_server_takes_traffic_beside_a_real_one(level: Level, present: 
     assert not sorry or not (decision.quorum_met or decision.pooled)
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_damping_alone_never_leaves_a_pool_without_live_weight(level: Level, present: Rows) -> None:
     free = replace(level, standings=[replace(each, held_until=None) for each in level.standings])
     assert (decided(level, present).live_weight > 0) is (decided(free, present).live_weight > 0)
 
 
+@PATIENT
 @given(levels(), levels(), present_rows)
 def test_the_plan_between_decisions_takes_no_more_away_than_they_do(one: Level, two: Level, present: Rows) -> None:
     first = decided(one, present).row
@@ -232,6 +251,7 @@ def test_the_plan_between_decisions_takes_no_more_away_than_they_do(one: Level, 
     assert table == wanted
 
 
+@PATIENT
 @given(levels(), present_rows, st.integers(0, 12))
 def test_a_pass_that_was_cut_off_is_made_good_by_the_next(level: Level, present: Rows, steps: int) -> None:
     key = level.server.service.key
@@ -245,6 +265,7 @@ def test_a_pass_that_was_cut_off_is_made_good_by_the_next(level: Level, present:
     assert third.row == second.row
 
 
+@PATIENT
 @given(levels(), present_rows, st.floats(0, 1, exclude_max=True))
 def test_nothing_changes_by_time_alone_before_it_is_said_to(level: Level, present: Rows, share: float) -> None:
     decision = decided(level, present)
@@ -255,6 +276,7 @@ def test_nothing_changes_by_time_alone_before_it_is_said_to(level: Level, presen
     assert decided(level, present, later).row == decision.row
 
 
+@PATIENT
 @given(levels(), present_rows)
 def test_a_row_that_waits_for_its_connections_is_looked_at_soon(level: Level, present: Rows) -> None:
     decision = decided(level, present)

@@ -1,13 +1,15 @@
 """From the configured weight, by what servers say of themselves, to the one that takes traffic."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.core.desired import Standing, desired_row
-from healthlb.core.weight import MOST_WEIGHT, chain, is_drained, merge, weight_of
+from healthlb.core.desired import Standing
+from healthlb.core.policy import Level, Looked, decide
+from healthlb.core.weight import MOST_WEIGHT, is_drained, merge, weight_of
 from healthlb.model.config import VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health
@@ -17,7 +19,12 @@ from tests.strategies import destinations, feedbacks, real_server, virtual_serve
 WEB1 = Endpoint("192.0.2.1", 80)
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
 CONFIGURED = st.integers(0, MOST_WEIGHT)
+Rows = Mapping[Endpoint, Destination]
 SEVERAL = st.lists(feedbacks, max_size=3)
+
+
+def rows(server: VirtualServer, standings: list[Standing], present: dict[Endpoint, Destination]) -> Rows:
+    return decide(Level(server, standings), Looked(present), 0.0).row.destinations
 
 
 def percent(share: int) -> Feedback:
@@ -80,14 +87,14 @@ def test_news_say_what_they_say_and_leave_the_rest_as_it_was(before: Feedback, n
 
 @given(virtual_servers, st.sampled_from(Health), st.lists(destinations))
 def test_without_feedback_everything_is_as_if_there_were_no_such_thing(
-    server: VirtualServer, health: Health, found: list[Destination]
+    server: VirtualServer, health: Health, had: list[Destination]
 ) -> None:
-    present = {row.address: row for row in found}
-    rows = desired_row(server, [Standing(health)] * 3, present).destinations
+    present = {row.address: row for row in had}
+    found = rows(server, [Standing(health)] * 3, present)
     nothing_said = Standing(health, feedback=(Feedback(), Feedback(admin="ready")))
-    assert desired_row(server, [nothing_said] * 3, present).destinations == rows
+    assert rows(server, [nothing_said] * 3, present) == found
     for real in server.real_servers:
-        assert health is not Health.UP or rows[real.address].weight == real.weight
+        assert health is not Health.UP or found[real.address].weight == real.weight
 
 
 @given(virtual_servers, st.lists(SEVERAL, min_size=3, max_size=3))
@@ -95,8 +102,8 @@ def test_a_server_that_is_down_has_no_weight_whatever_it_says_of_itself(
     server: VirtualServer, said: list[list[Feedback]]
 ) -> None:
     standings = [Standing(Health.DOWN, feedback=tuple(each)) for each in said]
-    rows = desired_row(server, standings, {}).destinations
-    assert all(row.weight == 0 for row in rows.values())
+    found = rows(server, standings, {})
+    assert all(row.weight == 0 for row in found.values())
 
 
 @given(virtual_servers, st.lists(SEVERAL, min_size=3, max_size=3))
@@ -104,19 +111,19 @@ def test_an_up_servers_row_has_the_weight_that_its_feedback_comes_to(
     server: VirtualServer, said: list[list[Feedback]]
 ) -> None:
     standings = [Standing(Health.UP, feedback=tuple(each)) for each in said]
-    rows = desired_row(server, standings, {}).destinations
-    assert rows == desired_row(server, standings, {}).destinations
+    found = rows(server, standings, {})
+    assert found == rows(server, standings, {})
     for real, each in zip(server.real_servers, said, strict=True):
-        assert rows[real.address].weight == weight_of(real.weight, each)
+        assert found[real.address].weight == weight_of(real.weight, each)
 
 
 def test_feedback_changes_no_row_of_a_server_without_a_verdict_but_a_trusted_one_enters_with_it() -> None:
     shop = VirtualServer("shop", SERVICE, Method("nat"), (real_server(WEB1, weight=4, initial="trust"),))
     standing = Standing(Health.UNKNOWN, feedback=(percent(50),))
-    row = desired_row(shop, [standing], {}).destinations[WEB1]
+    row = rows(shop, [standing], {})[WEB1]
     assert row.weight == 2
     present = {WEB1: replace(row, weight=9)}
-    assert desired_row(shop, [standing], present).destinations == present
+    assert rows(shop, [standing], present) == present
 
 
 @pytest.mark.parametrize(
@@ -127,20 +134,3 @@ def test_a_server_is_drained_by_its_own_word_alone(
     configured: int, feedback: tuple[Feedback, ...], drained: bool
 ) -> None:
     assert is_drained(configured, feedback) is drained
-
-
-@pytest.mark.parametrize(
-    ("named", "health", "on_failure", "steps"),
-    [
-        ([], Health.UP, "quiesce", ("2",)),
-        ([("agent", percent(150))], Health.DOWN, "quiesce", ("2", "150 % (agent)", "0 (down)")),
-        ([("agent", Feedback(7, admin="maint"))], Health.UP, "quiesce", ("2", "7 (agent)", "maint (agent)")),
-        ([("a", Feedback(admin="ready")), ("b", Feedback(0))], Health.UP, "quiesce", ("2", "0 (b)")),
-        ([], Health.DOWN, "remove", ("2", "out (down)")),
-        ([], Health.UNKNOWN, "quiesce", ("2", "unchanged (unknown)")),
-    ],
-)
-def test_the_chain_tells_a_step_a_word(
-    named: list[tuple[str, Feedback]], health: Health, on_failure: str, steps: tuple[str, ...]
-) -> None:
-    assert chain(real_server(WEB1, weight=2, on_failure=on_failure), named, health) == steps
