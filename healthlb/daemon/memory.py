@@ -62,12 +62,20 @@ class Knows(Protocol):
 class Memory:
     """The director's memory. `orders` are those that were found, or saved last.
 
-    `elsewhere`: another director has the state directory, so that this one has none, and is to tell nobody.
+    `elsewhere` is why this director has no saved state, where that is so: another one has the directory. `silence` is
+    told of it, as notifying people is the other's business then, and of its end with an empty text.
     """
 
-    def __init__(self, chronicle: Chronicle, knows: Knows, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        chronicle: Chronicle,
+        knows: Knows,
+        silence: Callable[[str], None] = lambda _: None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.orders = Orders()
-        self.elsewhere = False
+        self.elsewhere = ""
+        self._silence = silence
         self._chronicle = chronicle
         self._tell = chronicle.record
         self._knows = knows
@@ -129,7 +137,8 @@ class Memory:
                 self.journal.keep_in(_place(director))
             return
         folder = self._folder = StateFolder(path)
-        self.elsewhere = False
+        self.elsewhere = ""
+        self._silence("")
         if before is not None:
             _unheard(self._disk.do(before.close))
         try:
@@ -194,7 +203,8 @@ class Memory:
 
     def _give_up(self, reason: str) -> None:
         """Work without saved state: who has the lock saves it, keeps the journal and tells people."""
-        self.elsewhere, self._failing = True, reason
+        self.elsewhere = self._failing = reason
+        self._silence(reason)
         if self.journal.status().path == "":
             self._number_after(int(self._wall()))
         self._tell(Warned(f"{reason}: this one saves nothing, keeps its events in memory and notifies nobody"))

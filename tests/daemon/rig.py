@@ -174,6 +174,7 @@ def shop(*servers: RealServer, key: ServiceKey = VIP, name: str = "shop", **chan
 
 def config(*servers: VirtualServer, **director: Any) -> Config:
     listener = Listener(Endpoint("127.0.0.1", 9480))
+    director.setdefault("state_dir", "")  # nothing outlives a test that does not ask for it
     return Config(Director("lb1", **director), Api(listener, None), {each.name: each for each in servers})
 
 
