@@ -22,6 +22,7 @@ from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.fitness import Fitness
+from healthlb.daemon.memory import Memory
 from healthlb.daemon.notifying import Notifying
 from healthlb.daemon.operators import Operators
 from healthlb.daemon.orders import OrderBook
@@ -44,7 +45,6 @@ from healthlb.linux.table import Table
 from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Config
 from healthlb.model.events import CommandRefused, ProbesWaited, Warned
-from healthlb.model.overrides import Orders
 
 SPARE_DESCRIPTORS = 256
 """File descriptors that are kept for everything but probes."""
@@ -67,7 +67,6 @@ objects takes a millisecond. One at all that a director of 10,000 servers has ma
 next to nothing.
 """
 LOG = logging.getLogger("healthlb")
-NO_ORDERS = Orders()
 
 
 class StartError(Exception):
@@ -100,6 +99,7 @@ class Director:
         self.chronicle.listeners.append(self.notifying.hear)
         pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed, steady=self._steady)
         self.chronicle.places = pools.places
+        self.memory = Memory(self.chronicle, pools, self._silence)
         self.controller = Controller(table, pools, self._tell, chance, self._alive, templates_pin=templates_pin)
         self.prober = Prober(
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
@@ -128,6 +128,7 @@ class Director:
             tasks=self._tasks,
             clock=self._steady,
             changed=self.view.forget,
+            save=self.memory.save,
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
         self._doors = Doors(self.view, self)
@@ -148,16 +149,17 @@ class Director:
         )
         self._watcher = Watcher(self._files, loader, self.reload)
 
-    async def start(self, config: Config, orders: Orders = NO_ORDERS) -> None:
+    async def start(self, config: Config) -> None:
         """Take up the work; raise StartError, with the table untouched, where that cannot be."""
         async with self._reloading.reading, self._turn:
-            await self._start(config, orders)
+            await self._start(config)
 
-    async def _start(self, file: Config, orders: Orders) -> None:
+    async def _start(self, file: Config) -> None:
         refused = await self._fitness.unfit(file, {})
         if refused:
             raise StartError(refused)
-        await self.book.begin(orders)
+        await self.memory.open(file.director)
+        await self.book.begin(self.memory.orders)
         draft = await self.book.draft(file, self.book.orders, {})
         config = draft.config
         for note in draft.amended.notes:
@@ -172,6 +174,7 @@ class Director:
         await self._fitness.look_around(config)
         await self._fitness.look_at_plugins()
         await self.controller.make_pass()
+        self.memory.begin()
         await self._follow(config)
         gc.collect()
         gc.freeze()
@@ -181,6 +184,7 @@ class Director:
 
     async def _follow(self, config: Config) -> None:
         """Let everything else follow a configuration that is in force, at start and after each reload."""
+        await self.memory.follow(config.director)
         self.notifying.adopt(config)
         self._engine.keep_only(await self._thoughts.do(lambda: tls_settings(config)))
         self._watcher.switch(on=config.director.watch)
@@ -220,7 +224,7 @@ class Director:
         self._punctuality.close()
         self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
-        for part in (self._doors.close, *withdrawing, self.notifying.close):
+        for part in (self._doors.close, *withdrawing, self.notifying.close, self.memory.close):
             try:
                 await part()
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same
@@ -269,6 +273,9 @@ class Director:
 
     def _hint(self, check: Check, target: Target) -> None:
         self.prober.hurry(check, target)
+
+    def _silence(self, why: str) -> None:
+        self.notifying.silent = why
 
     def _crowded(self) -> None:
         self._tell(ProbesWaited(self.prober.limit))
