@@ -116,6 +116,8 @@ class Director:
             lags=self._punctuality.lags,
             counts=lambda: self._engine.counts,
             notifiers=self.notifying.statuses,
+            state=self.memory.status,
+            journal=self.memory.journal.status,
         )
         self.book = OrderBook(
             self.controller,
@@ -131,7 +133,7 @@ class Director:
             save=self.memory.save,
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
-        self._doors = Doors(self.view, self)
+        self._doors = Doors(self.view, self, self.memory.journal)
         self._reloading = Reloading(
             loader,
             self._files,

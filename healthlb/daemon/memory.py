@@ -20,7 +20,7 @@ from healthlb.model.config import Director
 from healthlb.model.events import StateSaved, StateTakenUp, StateUnsaved, Warned
 from healthlb.model.overrides import Orders
 from healthlb.model.remembered import Remembered
-from healthlb.model.snapshot import JournalStatus, StateStatus
+from healthlb.model.snapshot import StateStatus
 from healthlb.store.file import told
 from healthlb.store.folder import Found, StateFolder, TakenError
 from healthlb.store.journal import NAME, Journal, Place
@@ -196,10 +196,6 @@ class Memory:
         """Return how saving does; the path is empty where nothing is saved."""
         path = "" if self._folder is None or self.elsewhere else str(self._folder.path)
         return StateStatus(path, self._saved_at, self._failing)
-
-    def journal_status(self) -> JournalStatus:
-        """Return how the event journal does."""
-        return self.journal.status()
 
     def _give_up(self, reason: str) -> None:
         """Work without saved state: who has the lock saves it, keeps the journal and tells people."""

@@ -86,3 +86,29 @@ def test_a_second_director_with_the_same_directory_notifies_nobody_and_changes_n
 
     lives(tmp_path, first)
     assert "warned" not in names(tmp_path)
+
+
+def test_readers_are_shown_how_saving_and_the_journal_do(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await house.director.change(ME, Drain(Target(HERE.address)))
+        director = (await house.director.view.build()).director
+        assert (director.state.path, director.state.failing) == (str(tmp_path / "state"), "")
+        assert director.state.saved_at is not None
+        assert director.journal.path == str(tmp_path / "state" / "events.db")
+        assert director.journal.events_total > 0
+
+    lives(tmp_path, story)
+
+
+def test_events_of_the_director_before_this_one_are_read_over_http(tmp_path: Path) -> None:
+    async def first(house: House) -> None:
+        await until(lambda: health(house) is Health.DOWN)
+
+    async def second(house: House) -> None:
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "api.sock")
+        writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert b'"real_server_down"' in answer
+
+    lives(tmp_path, first, second)
