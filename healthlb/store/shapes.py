@@ -15,14 +15,29 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 Word = TypeVar("Word")
 _UNIONS = {types.UnionType, Union}
 _PLAIN = {bool, int, str, types.NoneType}
+_encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _Turn = Callable[[Any], Any]
 
 
 def written(word: Any) -> bytes:
-    """Return a word as JSON."""
-    kind: Any = type(word)
-    plain = _writer(kind)(word)
-    return json.dumps(plain, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+    """Return a word as JSON.
+
+    Long lists are made piece by piece: one call for all of it would hold every other thread meanwhile, and its pieces
+    would be work for the garbage collector.
+    """
+    hints = get_type_hints(type(word))
+    parts = []
+    for each in fields(word):
+        value, hint = getattr(word, each.name), hints[each.name]
+        if value == each.default:
+            continue
+        if get_origin(hint) is tuple and Ellipsis in get_args(hint):
+            write = _writer(get_args(hint)[0])
+            text = f"[{','.join([_encoded(write(item)) for item in value])}]"
+        else:
+            text = _encoded(_writer(hint)(value))
+        parts.append(f"{_encoded(each.name)}:{text}")
+    return f"{{{','.join(parts)}}}".encode()
 
 
 def read(kind: type[Word], body: bytes) -> Word:
