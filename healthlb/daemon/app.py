@@ -118,6 +118,7 @@ class Director:
             notifiers=self.notifying.statuses,
             state=self.memory.status,
             journal=self.memory.journal.status,
+            orders=lambda: self.book.orders,
         )
         self.book = OrderBook(
             self.controller,
