@@ -26,7 +26,7 @@ LONGEST_SLEEP = 3600.0
 """Seconds after which the next end of an override is reckoned anew."""
 
 Save = Callable[[Orders], Awaitable[str | None]]
-"""Saves orders durably; returns a sentence where they are not saved yet."""
+"""Saves orders durably; returns a sentence without a full stop where they are not saved yet."""
 Make = Callable[[Config, str, str], RealServer]
 """Makes the real server of a virtual server that settings describe; raises ConfigError."""
 
@@ -147,7 +147,7 @@ class OrderBook:
             await self.adopt(draft)
         self._wind()
         self._changed()
-        return (unsaved,) if unsaved else ()
+        return (f"The change is made, but {unsaved}.",) if unsaved else ()
 
     async def make(self, config: Config, virtual_server: str, settings: str) -> RealServer | str:
         """Make one server, and prepare its checks; return in one sentence why it cannot be."""

@@ -373,9 +373,9 @@ def test_an_override_of_a_server_that_the_file_lists_no_more_can_still_be_taken_
 def test_a_change_that_cannot_be_saved_is_made_all_the_same_and_says_so() -> None:
     async def story(desk: Desk) -> None:
         await desk.begin(POOL)
-        desk.unsaved = "The change would not survive a restart: no space left on device."
+        desk.unsaved = "it would not survive a restart: /nowhere: no space left on device"
         outcome = await desk.done(Drain(IN_SHOP))
-        assert outcome.warnings == (desk.unsaved,)
+        assert outcome.warnings == (f"The change is made, but {desk.unsaved}.",)
         assert desk.table.weights() == {WEB1: 0, WEB2: 2}
 
     play(story)
