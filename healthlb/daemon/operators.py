@@ -83,24 +83,15 @@ class Operators:
         assert config is not None  # noqa: S101  a change comes after a start
         return config
 
-    def _find(self, target: Target) -> Found | ChangeOutcome:
-        """Return what a target stands for; of a server that was removed the outcome says so."""
-        found = find(self._config, target)
-        if isinstance(found, Found) or found.result != "unknown":
-            return found
-        in_file = find(self._book.file, target)
-        if isinstance(in_file, Found):
-            for each in self._book.orders.removals:
-                if in_file.scope == Scope(each.virtual_server, each.address.address, each.address.port):
-                    text = f"{in_file} was removed at run time by {each.who}; adding it again brings it back."
-                    return ChangeOutcome("unknown", text)
-        return found
+    async def _find(self, target: Target) -> Found | ChangeOutcome:
+        config, file, removals = self._config, self._book.file, self._book.orders.removals
+        return await self._book.think(lambda: _found(config, file, removals, target))
 
     async def _override(self, actor: Actor, change: Drain | Disable | SetWeight) -> ChangeOutcome:
         fault = _unsound(change)
         if fault:
             return ChangeOutcome("refused", fault)
-        found = self._find(change.target)
+        found = await self._find(change.target)
         if isinstance(found, ChangeOutcome):
             return found
         override = _ordered(change, found.scope, actor, self._clock())
@@ -113,14 +104,14 @@ class Operators:
             str(found.scope), what(override), actor.who, actor.why, override.expires_at, *names(override, self._config)
         )
         warnings = await self._book.put(orders, [event])
-        warnings += _decided_by_others(orders.overrides, override, found)
+        warnings += await self._book.think(lambda: _decided_by_others(orders.overrides, override, found))
         if not found.servers:
             warnings += (f"No real server has the address {found.scope} now; one that appears later is covered.",)
         return ChangeOutcome("done", _done(override, found), found.pairs, warnings)
 
     async def _lift(self, actor: Actor, change: Lift) -> ChangeOutcome:
         before = self._book.orders
-        found = self._find(change.target)
+        found = await self._find(change.target)
         if isinstance(found, ChangeOutcome):
             scope = self._left_over(change.target)
             if scope is None:
@@ -132,7 +123,8 @@ class Operators:
         if gone:
             events = [ended(each, self._config, actor.who, actor.why) for each in gone]
             warnings = await self._book.put(orders, events)
-        others = [each for each in _covering(orders.overrides, found) if change.what in {"all", kind(each)}]
+        covering = await self._book.think(lambda: _covering(orders.overrides, found))
+        others = [each for each in covering if change.what in {"all", kind(each)}]
         warnings += tuple(f"The override of {_told(each)} stays in force." for each in others[:3])
         subject = str(found) if found.servers else str(found.scope)
         taken = f"{' and '.join(what(each) for each in gone)} taken back" if gone else "there is nothing to take back"
@@ -206,7 +198,7 @@ class Operators:
         book = self._book
         if change.target.virtual_server is None:
             return ChangeOutcome("refused", "Name the virtual server that it is to be removed from.")
-        found = self._find(change.target)
+        found = await self._find(change.target)
         if isinstance(found, ChangeOutcome):
             return found
         [(pool, server)] = found.servers
@@ -236,6 +228,20 @@ class Operators:
         pools = [self._controller.pools.by_name.get(name) for name in dict.fromkeys(name for name, _ in pairs)]
         dead = [pool.server.name for pool in pools if pool is not None and not pool.live_weight]
         return (f"No live server is left in {listed(dead)}.",) if dead else ()
+
+
+def _found(config: Config, file: Config, removals: Iterable[Removal], target: Target) -> Found | ChangeOutcome:
+    """Return what a target stands for; of a server that was removed the outcome says so."""
+    found = find(config, target)
+    if isinstance(found, Found) or found.result != "unknown":
+        return found
+    in_file = find(file, target)
+    if isinstance(in_file, Found):
+        for each in removals:
+            if in_file.scope == Scope(each.virtual_server, each.address.address, each.address.port):
+                text = f"{in_file} was removed at run time by {each.who}; adding it again brings it back."
+                return ChangeOutcome("unknown", text)
+    return found
 
 
 def _unsound(change: Drain | Disable | SetWeight) -> str | None:

@@ -17,7 +17,7 @@ from healthlb.daemon.pools import Sink
 from healthlb.daemon.preflight import unusable
 from healthlb.daemon.steady import Clock
 from healthlb.daemon.tasks import Tasks
-from healthlb.daemon.worker import Worker
+from healthlb.daemon.worker import Answer, Worker
 from healthlb.model.config import Config, RealServer
 from healthlb.model.events import Event, OverrideEnded, Warned
 from healthlb.model.overrides import Addition, Orders, Override
@@ -148,6 +148,10 @@ class OrderBook:
         self._wind()
         self._changed()
         return (f"The change is made, but {unsaved}.",) if unsaved else ()
+
+    async def think(self, work: Callable[[], Answer]) -> Answer:
+        """Reckon something long off the loop."""
+        return await self._thoughts.do(work)
 
     async def make(self, config: Config, virtual_server: str, settings: str) -> RealServer | str:
         """Make one server, and prepare its checks; return in one sentence why it cannot be."""

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from checks.options import name_of
 from healthlb.config.kinds import Place
@@ -11,6 +12,8 @@ from healthlb.model.changes import ChangeOutcome, Target
 from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.overrides import Scope
 
+COMPARED = 2_000
+"""Names that an unknown word is compared with at most."""
 LISTED = 10
 """Names that a sentence lists at most."""
 
@@ -82,7 +85,7 @@ def listed(names: Sequence[str]) -> str:
 
 def near(word: str, known: Iterable[str]) -> str:
     """Return how a sentence about an unknown word ends: with a known one that is near, where there is one."""
-    found = difflib.get_close_matches(word[:200], list(known), 1, 0.6)
+    found = difflib.get_close_matches(word[:200], list(islice(known, COMPARED)), 1, 0.6)
     return f"; did you mean {found[0]}?" if found else "."
 
 
