@@ -221,7 +221,8 @@ def names(override: Override, config: Config | None) -> tuple[str | None, str | 
     pool = config.virtual_servers.get(scope.virtual_server or "") if config is not None else None
     if pool is None:
         return scope.virtual_server, None
-    found = (each.name for each in pool.real_servers if scope.covers(pool.name, each.address))
+    servers = (*pool.real_servers, *pool.sorry_servers)
+    found = (each.name for each in servers if scope.covers(pool.name, each.address))
     return pool.name, next(found, None) if scope.port is not None else None
 
 
