@@ -165,7 +165,7 @@ class Director:
         await self.book.begin(self.memory.orders)
         draft = await self.book.draft(file, self.book.orders, {})
         config = draft.config
-        for note in draft.amended.notes:
+        for note in draft.amended.held:
             LOG.info("%s", note)
         self.notifying.adopt(config)
         await self.book.adopt(draft)

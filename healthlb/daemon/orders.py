@@ -122,10 +122,13 @@ class OrderBook:
         return Draft(file, await self._thoughts.do(lambda: amend(file, orders, built)), built)
 
     async def adopt(self, draft: Draft) -> None:
-        """Put a configuration in force as it was amended; tell of and save what that did to the orders."""
-        for sentence in draft.amended.aside:
-            if sentence not in self.aside:
-                self._tell(Warned(f"{sentence}."))
+        """Put a configuration in force as it was amended; tell of and save what that did to the orders.
+
+        Orders that are over are part of what a reload tells; a start tells of them here.
+        """
+        over = draft.amended.over if self._draft is None else ()
+        for sentence in (*over, *(each for each in draft.amended.aside if each not in self.aside)):
+            self._tell(Warned(f"{sentence}."))
         await self._controller.adopt(draft.config)
         self._draft = draft
         if draft.amended.orders != self.orders:

@@ -252,6 +252,22 @@ def test_a_saved_order_acts_from_the_start_on_and_one_whose_time_is_over_does_no
     play(story)
 
 
+def test_a_start_says_which_saved_orders_are_over() -> None:
+    async def story(desk: Desk) -> None:
+        saved = Orders((), (Addition("news", WEB3, "{}", "bob"),), (Removal("shop", WEB3, "bob"),))
+        await desk.book.begin(saved)
+        await desk.file(POOL)
+        assert desk.told(Warned) == [
+            Warned("shop: 192.0.2.3:80 is no longer in the file; its removal is forgotten."),
+            Warned("the addition of 192.0.2.3:80 is dropped: there is no virtual server news."),
+        ]
+        assert desk.saved == [Orders()]
+        await desk.file(POOL)
+        assert len(desk.told(Warned)) == 2
+
+    play(story)
+
+
 def test_an_added_server_is_in_the_pool_at_once_and_again_after_each_reload() -> None:
     async def story(desk: Desk) -> None:
         await desk.begin(POOL)
