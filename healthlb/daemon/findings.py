@@ -35,11 +35,8 @@ def news(pool: Pool, worth: Worth, now: float) -> Iterator[Event]:
     if bool(decision.pooled) is not _panics(pool):
         yield _panic(pool, decision)
     if decision.sorry_active is not pool.sorry_active:
-        yield (
-            SorryServerActivated(name, _standing_in(pool, decision))
-            if decision.sorry_active
-            else (SorryServerStoodDown(name))
-        )
+        servers = _standing_in(pool, decision)
+        yield SorryServerActivated(name, servers) if decision.sorry_active else SorryServerStoodDown(name)
     if worth.state != pool.state:
         yield VirtualServerChanged(name, pool.state, worth.state, decision.live_weight)
 
@@ -66,15 +63,15 @@ def settled(decision: Decision, began: float, ended: float) -> Decision:
     return replace(decision, ending=ending, look_at=look_at)
 
 
-def _saved(pool: Pool) -> tuple[object, ...]:
-    ending = {address: (each.since, each.empty) for address, each in pool.ending.items()}
-    return pool.quorum_met, pool.sorry_active, pool.leaving, ending
-
-
 def again_at(pool: Pool, decision: Decision) -> float | None:
     """Return when time changes the pool next: its rows, or who is held."""
     times = [each.flaps.held_until for each in pool.holding]
     return min((at for at in (decision.again_at, *times) if at is not None), default=None)
+
+
+def _saved(pool: Pool) -> tuple[object, ...]:
+    ending = {address: (each.since, each.empty) for address, each in pool.ending.items()}
+    return pool.quorum_met, pool.sorry_active, pool.leaving, ending
 
 
 def _released(pool: Pool, now: float) -> Iterator[Event]:

@@ -334,24 +334,28 @@ class Pools:
         if health is Health.UNKNOWN:
             return
         now = self.steady()
-        recovered = health is Health.UP and before.health is Health.DOWN
-        member.standing = replace(member.standing, turned_at=now, recovered_at=now if recovered else None)
-        self._say(member, verdict(member, record))
         if before.health is not Health.UNKNOWN:
             self._flapped(member, now)
+        recovered = health is Health.UP and before.health is Health.DOWN
+        # A server that is held comes back when its hold ends, and climbs from then on.
+        back_at = max(now, member.flaps.held_until or now) if recovered else None
+        member.standing = replace(member.standing, turned_at=now, recovered_at=back_at)
+        self._say(member, verdict(member, record))
+        self._tell_of_hold(member, now)
 
     def _flapped(self, member: Member, now: float) -> None:
         """Count a turn that was not the first verdict."""
-        damping = member.server.flap_damping
-        if damping is None:
+        if member.server.flap_damping is not None:
+            member.flaps = turned(member.flaps, member.server.flap_damping, now)
+            member.standing = member.look()
+
+    def _tell_of_hold(self, member: Member, now: float) -> None:
+        damping, until = member.server.flap_damping, member.flaps.held_until
+        if damping is None or until is None or not is_held(member.flaps, now) or member in member.pool.holding:
             return
-        before, member.flaps = member.flaps, turned(member.flaps, damping, now)
-        member.standing = member.look()
-        until = member.flaps.held_until
-        if until is not None and until != before.held_until:
-            member.pool.holding.add(member)
-            what = (member.pool.server.name, member.server.name)
-            self._say(member, RealServerHeld(*what, damping.changes + 1, until - now))
+        member.pool.holding.add(member)
+        what = (member.pool.server.name, member.server.name)
+        self._say(member, RealServerHeld(*what, damping.changes + 1, until - now))
 
     def _weighed(self, member: Member, before: Standing, record: ProbeRecord) -> None:
         override = member.applied.weight

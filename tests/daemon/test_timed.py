@@ -73,6 +73,22 @@ def test_a_server_that_flaps_is_held_and_released_when_its_time_is_over() -> Non
     assert rig.told(RealServerReleased) == [RealServerReleased("shop", str(WEB1))]
 
 
+def test_a_held_server_begins_its_climb_when_it_is_let_in() -> None:
+    damping = FlapDamping(changes=1, hold=60.0)
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, weight=20, flap_damping=damping, slow_start=40.0), web(WEB2)))
+        await both_up(rig)
+        await rig.result(WEB1, FAIL)
+        await rig.result(WEB1, PASS)
+        await rig.later(60)
+        assert rig.table.weights() == {WEB1: 1, WEB2: 1}
+        await rig.later(20)
+        assert rig.table.weights() == {WEB1: 11, WEB2: 1}
+
+    run(story)
+
+
 def test_a_reload_of_other_settings_or_another_name_neither_releases_a_held_server_nor_ends_a_climb() -> None:
     held = web(WEB1, flap_damping=FlapDamping(changes=1, hold=60.0))
     climbing = web(WEB2, weight=20, slow_start=40.0)
