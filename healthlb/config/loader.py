@@ -152,6 +152,7 @@ class _Reading:
         self._notifiers: dict[str, Notifier | Wrong] = {}
         self._names: dict[str, Scalar | None] = {}
         self._keys: dict[ServiceKey, tuple[str, Node | None]] = {}
+        self._patterns: set[int] = set()
         self.after = Memory()
 
     def read(self, path: str, contents: Contents, *, whole: bool) -> Config:
@@ -185,8 +186,10 @@ class _Reading:
         if isinstance(value, Wrong):
             return value
         key = (value, _names(value))
-        shared = self._before.shared.get(key, value)
-        return self.after.shared.setdefault(key, shared)
+        shared = self.after.shared.get(key)
+        if shared is None:
+            shared = self.after.shared[key] = self._before.shared.get(key, value)
+        return shared
 
     def _read_checks(self, walk: CheckWalk, gathered: Gathered) -> None:
         keys = ROOT / "checks"
@@ -248,6 +251,9 @@ class _Reading:
         self.after.servers[digest] = kept
         for _, configured in kept.rests.names:
             self._share(configured)
+        if id(server.pattern) not in self._patterns:
+            self._patterns.add(id(server.pattern))
+            self._share(server.pattern)
         if server.name in self._before.pools:
             self.after.pools[server.name] = self._before.pools[server.name]
         return server

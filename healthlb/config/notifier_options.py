@@ -77,8 +77,8 @@ class Url:
         try:
             parts = urlsplit(text)
             port, host = parts.port, parts.hostname
-        except ValueError as error:
-            raise ValueError(f"expected a URL such as https://hooks.example.com/lb: {error}") from None
+        except ValueError:
+            raise ValueError("expected a URL such as https://hooks.example.com/lb; host or port are none") from None
         if parts.scheme not in {"http", "https"} or not host or port == 0:
             raise ValueError("expected a URL such as https://hooks.example.com/lb, with http or https and a host")
         if "@" in parts.netloc:

@@ -47,10 +47,9 @@ def read_virtual_server(
     _quorum(walk, section.quorum, node, keys)
     pattern = _pattern(walk, section, node, keys)
     pool = Pool(name, service, pattern)
-    backup = Pool(name, service, _stand_in(pattern), SorryServerSection)
     taken = _Taken(walk)
     real_servers = _real_servers(walk, pool, section.real_servers, keys, read_items, taken=taken)
-    sorry_servers = _sorry_servers(walk, backup, node, keys, taken)
+    sorry_servers = _sorry_servers(walk, pool, node, keys, taken)
     if isinstance(service, Wrong):
         return None
     return VirtualServer(
@@ -147,6 +146,7 @@ def _sorry_servers(walk: CheckWalk, pool: Pool, node: MappingNode, keys: Keys, t
     """Return what stands in for the pool: one server, or a list of them."""
     if not node.has("sorry_server"):
         return []
+    backup = Pool(pool.name, pool.service, _stand_in(pool.pattern), SorryServerSection)
     listed, keys = node.find("sorry_server"), keys / "sorry_server"
     items = [(listed, keys)]
     if isinstance(listed, Sequence):
@@ -155,7 +155,7 @@ def _sorry_servers(walk: CheckWalk, pool: Pool, node: MappingNode, keys: Keys, t
             walk.fault(listed, keys, "expected a list of at least 1, found 0")
     found = []
     for item, place in items:
-        server = read_real_server(walk, pool, item, place)
+        server = read_real_server(walk, backup, item, place)
         if server is not None:
             taken.take(server, item, place)
             found.append(server)

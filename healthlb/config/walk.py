@@ -146,10 +146,11 @@ class Walk:
             else:
                 values[name] = self.read(option.kind, value, keys / name)
         for name, option in options.items():
-            if name not in values:
-                if option.required:
-                    self.fault(node, keys / name, f"is missing: {_begin_small(option.doc)}")
-                values[name] = WRONG if option.required else option.default
+            if name in values:
+                continue
+            values[name] = option.default
+            if option.default is MISSING:
+                values[name] = self.fault(node, keys / name, f"is missing: {_begin_small(option.doc)}")
         return values
 
     def pairs(self, nodes: Iterable[Node], keys: Keys) -> list[tuple[Scalar, Node]]:

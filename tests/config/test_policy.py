@@ -221,6 +221,17 @@ def test_equal_virtual_servers_share_one_pattern_for_what_is_added_at_run_time(
     assert hash(servers["a"]) == hash(again["a"])
 
 
+def test_a_virtual_server_that_a_reload_brings_shares_the_pattern_of_those_that_were_kept(file: Any) -> None:
+    block = "  {name}:\n    address: 192.0.2.1:{port}\n    slow_start: 1m\n    real_servers: []\n"
+    text = "virtual_servers:\n" + block.format(name="a", port=80)
+    first = file.load(text).virtual_servers
+    for port in (81, 82):
+        text += block.format(name=f"b{port}", port=port)
+        again = file.load(text).virtual_servers
+        assert again["a"] is first["a"]
+        assert all(server.pattern is first["a"].pattern for server in again.values())
+
+
 def test_the_checks_section_is_kept_for_what_is_added_at_run_time(file: Any) -> None:
     config = file.load("checks:\n  web: {type: http}\nvirtual_servers: {}\n")
     assert [each.check.name for each in config.named.values()] == ["web"]
