@@ -11,6 +11,10 @@ from healthlb.notify.spells import CHANGED, ENDS, lasts, spell
 ALERT_LASTS = 7 * 86400.0
 """Seconds after which an alert ends that nothing has ended: without an end, Alertmanager takes an alert that is not
 sent again for resolved after its resolve_timeout, 5 minutes, though the server is still down."""
+CLOCKS_APART = 60.0
+"""Seconds by which an alert's end is put back. Alertmanager merges an end that is still to come by its own clock with
+the one that it knows, and keeps the later (types.Alert.Merge): by a director whose clock is ahead, no alert would end.
+"""
 MOST_LINES = 15
 MOST_LINE = 300
 """What one message to Slack shows at most: it cuts what is longer than a few thousand characters (chat.postMessage)."""
@@ -100,7 +104,7 @@ def _alert(message: Message, event: Occurrence) -> dict[str, Any]:
         case True:
             alert |= {"startsAt": moment(event.at), "endsAt": moment(event.at + ALERT_LASTS)}
         case False:
-            alert["endsAt"] = moment(event.at)
+            alert["endsAt"] = moment(event.at - CLOCKS_APART)
         case None:
             alert["startsAt"] = moment(event.at)
     return alert
