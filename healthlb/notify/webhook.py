@@ -6,7 +6,7 @@ of a receiver is its host, a status, and a short answer that repeats none of tha
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from ssl import SSLContext
@@ -26,6 +26,8 @@ from healthlb.notify.sending import InThread, RefusedError, UndeliveredError
 
 AGAIN = frozenset({408, 425, 429})
 """Statuses below 500 that say nothing against the message (RFC 9110 section 15.5.9, RFC 8470, RFC 6585 section 4)."""
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+SLICE = 65536
 MOST_ANSWER = 2048
 MOST_SHOWN = 80
 SHORTEST_SECRET = 4
@@ -75,14 +77,17 @@ class WebhookSender:
             "Accept": "*/*",
         }
         for name, value in (*settings.headers, *secret.items()):
+            if name.lower() in FRAMING:
+                raise RefusedError(f"the header {name} is not one to set: it says where the body ends")
             for known in [each for each in headers if each.lower() == name.lower()]:
                 del headers[known]
             headers[name] = value
+        data = body(settings, message)
         return _Request(
             url,
             url.host_port_subcomponent or "",
-            headers,
-            body(settings, message),
+            {**headers, "Content-Length": str(len(data))},
+            data,
             self._trust.context() if url.scheme == "https" else None,
             _secrets(url, [value for _, value in settings.headers] + list(secret.values())),
         )
@@ -100,9 +105,16 @@ class WebhookSender:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
         ) as session:
-            posting = session.post(request.url, data=request.body, headers=request.headers, allow_redirects=False)
+            data = _slices(request.body)
+            posting = session.post(request.url, data=data, headers=request.headers, allow_redirects=False)
             async with posting as response:
                 await _judge(response, request)
+
+
+async def _slices(data: bytes) -> AsyncIterator[bytes]:
+    """Yield a body in pieces, none of which holds the loop for long."""
+    for start in range(0, len(data), SLICE):
+        yield data[start : start + SLICE]
 
 
 async def _judge(response: aiohttp.ClientResponse, request: _Request) -> None:

@@ -18,7 +18,7 @@ from healthlb.daemon.worker import Worker
 from healthlb.model.notifiers import Webhook
 from healthlb.notify.sending import RefusedError, UndeliveredError
 from healthlb.notify.webhook import WebhookSender
-from tests.notify.happenings import in_thread, message, play
+from tests.notify.happenings import happened, in_thread, message, play
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 PATH = "/services/T0000/B1111/XyZ9876"
@@ -255,6 +255,13 @@ def test_a_header_of_the_operators_takes_the_place_of_ours() -> None:
     assert server.requests[0][1]["user-agent"] == "me"
 
 
+def test_a_header_that_would_cut_the_body_is_refused() -> None:
+    error, server = told(says("200 OK"), headers=(("content-Length", "5"),))
+    assert isinstance(error, RefusedError)
+    assert str(error) == "the header content-Length is not one to set: it says where the body ends"
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -358,5 +365,17 @@ def test_names_are_asked_for_in_the_notifiers_own_thread(monkeypatch: pytest.Mon
             assert str(caught.value) == "nowhere.example.com: its name cannot be resolved: name or service not known"
             assert set(asked) == {"the notifier's"}
             worker.close()
+
+    play(story)
+
+
+def test_a_message_of_megabytes_arrives_whole() -> None:
+    async def story() -> None:
+        async with serving(says("200 OK")) as server:
+            await post(Webhook(url=server.url()), *[happened(sentence=f"{number}" * 1000) for number in range(1000)])
+            [(_, headers, body)] = server.requests
+            assert len(body) > 2_000_000
+            assert "transfer-encoding" not in headers
+            assert len(json.loads(body)["events"]) == 1000
 
     play(story)
