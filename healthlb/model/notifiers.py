@@ -1,7 +1,7 @@
 """Who is told of events, and how. Durations are float seconds."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -14,14 +14,16 @@ PLACEHOLDERS = ("event", "message", "virtual_server", "real_server", "director",
 class Webhook:
     """An HTTP POST. The URL, and each header's value, may come from a file, so that no secret is in the configuration.
 
+    Where they are in it all the same, its repr does not show them.
+
     `preset` shapes the body: `json` (ours), `slack`, `alertmanager`; `template` is JSON with PLACEHOLDERS in its place.
     """
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     url_file: str | None = None
     preset: Literal["json", "slack", "alertmanager"] = "json"
     template: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     header_files: tuple[tuple[str, str], ...] = ()
     ca_file: str | None = None
 
