@@ -1,6 +1,7 @@
 """Events over HTTP: as a JSON list, and as a stream of server-sent events (HTML Living Standard, section 9.2)."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -21,6 +22,10 @@ from healthlb.model.occurrence import EventQuery, Occurrence, name_of
 
 PAGE = 100
 """Events that a stream reads at once; it holds no more, however slow its reader is."""
+PIECE = 8 * 1024
+"""Characters, about, that are sent at once."""
+SHARED = 500
+"""Events whose text is kept for the other streams."""
 RETRY = 2000
 """Milliseconds after which a client is to come again when its stream has ended."""
 PAUSE = 0.2
@@ -40,12 +45,18 @@ _ASKED: dict[str, queries.Kind] = {
 
 
 class Events:
-    """Answers with events."""
+    """Answers with events.
+
+    Streams are many and hear of an event at the same moment. So each waits for its turn before it reads, one in each
+    turn of the loop, and what is read is made into text once for all.
+    """
 
     def __init__(self, source: EventSource | None, connections: Connections) -> None:
         self._source = source
         self._connections = connections
         self.streams = Streams(connections.limits.streams)
+        self._turns = asyncio.Lock()
+        self._texts: OrderedDict[int, tuple[Occurrence, str]] = OrderedDict()
 
     def add_routes(self, application: web.Application) -> None:
         """Add the route; streams end when the listener closes."""
@@ -90,17 +101,17 @@ class Events:
     async def _write(self, reader: Reader, source: EventSource, start: "_Start") -> None:
         """Write events until the reader goes, the listener closes or the journal cannot be read."""
         await reader.send(f"retry: {RETRY}\nid: {start.seen}\n: healthlb\n\n")
-        for event in start.first:
-            await reader.send(shown(event))
+        await self._send(reader, start.first)
         query = start.query
         while True:
+            async with self._turns:
+                await asyncio.sleep(0)
             try:
                 newest = source.last_id
                 events = await source.read(query)
             except OSError:
                 return
-            for event in events:
-                await reader.send(shown(event))
+            await self._send(reader, events)
             if len(events) == query.limit:
                 query = replace(query, after=events[-1].id)
                 continue
@@ -108,6 +119,29 @@ class Events:
             query = replace(query, after=max(seen, query.after or 0))
             await asyncio.sleep(PAUSE)
             await self._wait(reader, source, query.after or 0)
+
+    async def _send(self, reader: Reader, events: list[Occurrence]) -> None:
+        """Send events, several in a piece."""
+        pieces: list[str] = []
+        size = 0
+        for position, event in enumerate(events, 1):
+            pieces.append(text := self._text(event))
+            size += len(text)
+            if size >= PIECE or position == len(events):
+                await reader.send("".join(pieces))
+                pieces.clear()
+                size = 0
+
+    def _text(self, event: Occurrence) -> str:
+        """Return an event as streams show it, made once for all that read it at about the same time."""
+        known = self._texts.get(event.id)
+        if known is not None and known[0] is event:
+            return known[1]
+        text = shown(event)
+        self._texts[event.id] = event, text
+        if len(self._texts) > SHARED:
+            self._texts.popitem(last=False)
+        return text
 
     async def _wait(self, reader: Reader, source: EventSource, after: int) -> None:
         while True:
