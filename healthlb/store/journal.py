@@ -54,6 +54,7 @@ class Journal:
         self._recent: deque[Occurrence] = deque()
         self._floor: int | None = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._turn = asyncio.Lock()
         self._reading: asyncio.Future[list[Occurrence]] | None = None
         self._total = 0
         self._failing = ""
@@ -199,13 +200,16 @@ class Journal:
         return found >= query.limit
 
     async def _from_file(self, query: EventQuery) -> list[Occurrence]:
-        """Ask the file, unless an earlier reader still waits for it."""
-        if self._place is None or (self._reading is not None and not self._reading.done()):
-            raise OSError("the file does not answer")
+        """Ask the file, one reader after the other: a file that does not answer has one thread waiting for it."""
+        if self._place is None:
+            raise OSError("there is no file")
         path = self._place.path
-        self._reading = self._off_loop(lambda: read_file(path, query, READ_DEADLINE))
-        self._reading.add_done_callback(_seen)
-        return await asyncio.shield(self._reading)
+        async with self._turn:
+            if self._reading is not None and not self._reading.done():
+                await asyncio.wait([self._reading])
+            self._reading = self._off_loop(lambda: read_file(path, query, READ_DEADLINE))
+            self._reading.add_done_callback(_seen)
+            return await asyncio.shield(self._reading)
 
 
 def _seen(reading: "asyncio.Future[list[Occurrence]]") -> None:

@@ -493,6 +493,18 @@ def test_a_disk_that_never_answers_a_reader_leaves_memory_to_answer(
     play(story, path)
 
 
+def test_readers_who_come_at_once_all_have_what_only_the_file_has(path: Path) -> None:
+    async def story(rig: Rig) -> None:
+        rig.take(1, 3 * RING)
+        await until(lambda: len(stored(path)) == 3 * RING)
+        rig.take(3 * RING + 1, 3 * RING + 1)
+        assert len(rig.journal._recent) <= RING
+        found = await asyncio.gather(*(rig.ids(after=first, limit=100) for first in range(20)))
+        assert found == [list(range(first + 1, first + 101)) for first in range(20)]
+
+    play(story, path)
+
+
 def test_a_journal_that_moves_takes_what_is_in_memory_along(tmp_path: Path) -> None:
     async def story(rig: Rig) -> None:
         rig.take(1, 5)
