@@ -18,7 +18,7 @@ def reasons(snapshot: Snapshot) -> Iterator[str]:
         yield f"An operation on the table fails: {failing}"
     awaited, first = 0, ""
     for one in snapshot.virtual_servers:
-        for server in one.real_servers:
+        for server in (*one.real_servers, *one.sorry_servers):
             if server.health is Health.UNKNOWN and server.admin == "enabled":
                 first = first or f"{server.name} of {one.name}"
                 awaited += 1

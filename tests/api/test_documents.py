@@ -500,7 +500,7 @@ def test_a_kernel_row_has_the_labels_and_spellings_of_node_exporter(source: Any)
 @given(snapshots)
 def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
     said = [sentence for sentence in readiness.reasons(snapshot) if sentence]
-    servers = [server for one in snapshot.virtual_servers for server in one.real_servers]
+    servers = [s for one in snapshot.virtual_servers for s in (*one.real_servers, *one.sorry_servers)]
     unknown = any(server.health is Health.UNKNOWN and server.admin == "enabled" for server in servers)
     assert any("no verdict yet" in sentence for sentence in said) == unknown
     assert any("not in sync" in sentence for sentence in said) == (not snapshot.director.table.in_sync)
