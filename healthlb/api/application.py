@@ -73,7 +73,7 @@ def admin_application(
     guard = Guard(admin, token, callers, clock)
     _add_documents(application, source, max_age, guard.trusted)
     Events(events, application[CONNECTIONS]).add_routes(application)
-    Commands(admin, callers).add_routes(application, guard)
+    Commands(admin, callers, application[CONNECTIONS]).add_routes(application, guard)
     return application
 
 

@@ -13,6 +13,7 @@ from healthlb.api import bodies
 from healthlb.api.answers import Handler, answer, failure
 from healthlb.api.bodies import BodyError, Kind, body_of
 from healthlb.api.callers import Callers
+from healthlb.api.connections import Connections
 from healthlb.api.guard import Guard
 from healthlb.api.source import Admin, ReloadOutcome
 from healthlb.model.changes import (
@@ -92,11 +93,13 @@ COMMANDS = (
 class Commands:
     """Takes commands, hands them to the director and answers with what came of them.
 
-    What has begun is carried out although the caller goes away. Each command leaves a line in the log.
+    A caller may wait for as long as the director takes. What has begun is carried out although it goes away. Each
+    command leaves a line in the log.
     """
 
-    def __init__(self, admin: Admin, callers: Callers) -> None:
+    def __init__(self, admin: Admin, callers: Callers, connections: Connections) -> None:
         self._admin = admin
+        self._connections = connections
         self._callers = callers
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -138,7 +141,7 @@ class Commands:
         if not body.get("wait", True):
             self._begin(reload).add_done_callback(_told)
             return answer({"accepted": None, "message": "The reload has begun.", "changes": []}, status=202)
-        outcome = await self._seen_through(reload)
+        outcome = await self._seen_through(request, reload)
         return answer(
             {"accepted": outcome.accepted, "message": outcome.message, "changes": outcome.changes}
             | ({} if outcome.accepted else {"error": outcome.message}),
@@ -156,7 +159,7 @@ class Commands:
         if any(not name.isprintable() for name in request.match_info.values()):
             return failure(404, f"There is nothing at {request.rel_url.raw_path}.")
         actor = await self._actor(request, body)
-        return _answered(await self._seen_through(self._changed(actor, change, what)))
+        return _answered(await self._seen_through(request, self._changed(actor, change, what)))
 
     async def _changed(self, actor: Actor, change: Change, what: str) -> ChangeOutcome:
         outcome = await self._admin.change(actor, change)
@@ -168,11 +171,17 @@ class Commands:
         by = body.get("by")
         return Actor(f"{who} for {by} (claimed)" if by else who, body.get("why", ""))
 
-    async def _seen_through(self, work: Coroutine[Any, Any, _Outcome]) -> _Outcome:
-        """Return what comes of it; it goes on where the caller does not wait for it, and the log has its fault then."""
+    async def _seen_through(self, request: web.Request, work: Coroutine[Any, Any, _Outcome]) -> _Outcome:
+        """Return what comes of it, for as long as the caller waits.
+
+        It goes on where the caller does not, and the log has its fault then.
+        """
         task = self._begin(work)
         try:
-            return await asyncio.shield(task)
+            while not task.done():
+                self._connections.started(request.protocol)
+                await asyncio.wait([task], timeout=self._connections.limits.request / 2)
+            return task.result()
         except asyncio.CancelledError:
             task.add_done_callback(_told)
             raise

@@ -1,6 +1,7 @@
 """The commands over a real socket: what the director is asked for, and what the caller is answered."""
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from healthlb.api.application import admin_application
+from healthlb.api.connections import Limits
 from healthlb.api.server import serve
 from healthlb.model.changes import Add, ChangeOutcome, Disable, Drain, Lift, Remove, SetWeight, Target
 from healthlb.model.config import Listener
@@ -26,11 +28,16 @@ SHOP = "/api/v1/virtual_servers/shop/real_servers"
 WEB1, HOST = Target("web1", "shop"), Target("192.0.2.11")
 
 
-def command(source: Any, talk: Callable[[Session], Awaitable[Any]], clock: Callable[[], float] = lambda: 0.0) -> Any:
+def command(
+    source: Any,
+    talk: Callable[[Session], Awaitable[Any]],
+    clock: Callable[[], float] = lambda: 0.0,
+    limits: Limits | None = None,
+) -> Any:
     """Serve the admin listener on a free port, let a client with the token talk, and give back what it says."""
 
     async def run() -> Any:
-        application = admin_application(source, source, WORDS, clock=clock)
+        application = admin_application(source, source, WORDS, limits, clock=clock)
         running = await serve(application, Listener(Endpoint("127.0.0.1", 0)))
         try:
             async with Session(f"http://{running.listener}", headers=BEARER) as session:
@@ -228,6 +235,25 @@ def test_a_caller_that_goes_away_does_not_end_what_it_asked_for(source: Any, pat
     command(source, talk)
 
 
+def test_a_caller_may_wait_for_longer_than_other_requests_last(source: Any) -> None:
+    async def talk(session: Session) -> int:
+        source.hold = asyncio.Event()
+        asking = asyncio.create_task(session.post("/api/v1/reload"))
+        async with asyncio.timeout(DEADLINE):
+            await source.called.wait()
+            assert session._base_url is not None
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection("127.0.0.1", session._base_url.port)
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+            source.hold.set()
+            async with await asking as response:
+                return response.status
+
+    assert command(source, talk, limits=Limits(request=0.2, idle=0.2)) == 200
+
+
 def test_a_command_that_fails_leaves_one_line_in_the_log(source: Any, caplog: pytest.LogCaptureFixture) -> None:
     source.broken = ZeroDivisionError("division by zero")
     status, answer = ask(source, "POST", f"{SHOP}/web1/drain")
@@ -301,10 +327,11 @@ def test_the_director_is_told_of_one_refusal_in_ten_seconds_with_the_number_of_t
     ]
 
 
-def test_requests_without_a_token_are_no_guesses(source: Any) -> None:
+@pytest.mark.parametrize("given", ["", "Basic YWxpY2U6c2VjcmV0", "Bearer", "Bearer "])
+def test_requests_without_a_token_are_no_guesses(source: Any, given: str) -> None:
     async def talk(session: Session) -> list[int]:
         found = []
-        for headers in [{"Authorization": ""}] * 8 + [BEARER]:
+        for headers in [{"Authorization": given}] * 8 + [BEARER]:
             async with session.post("/api/v1/reload", headers=headers) as response:
                 found.append(response.status)
         return found
