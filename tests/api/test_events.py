@@ -23,7 +23,7 @@ Talk = Callable[[Session], Awaitable[Any]]
 LOOPBACK = Listener(Endpoint("127.0.0.1", 0))
 PATH = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}
-DEADLINE = 10.0
+DEADLINE = 30.0
 examples = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -300,7 +300,7 @@ def test_a_silent_stream_says_that_it_lives_and_outlives_the_deadline_of_a_reque
             await events.add(happened(2))
             return [*found, await anext(stream)]
 
-    _, *silent, last = visit(source, events, talk, Limits(request=0.3, idle=0.3, alive=0.05))
+    _, *silent, last = visit(source, events, talk, Limits(request=1.0, idle=1.0, alive=0.05))
     assert all(set(block) == {""} for block in silent)
     assert last["id"] == "2"
 
@@ -407,7 +407,7 @@ def test_a_reader_that_takes_nothing_is_cut_and_holds_up_nobody(source: Any, jou
         return client
 
     async def run() -> list[int]:
-        limits = Limits(idle=60.0, request=0.5, streams=2)
+        limits = Limits(idle=60.0, request=2.0, streams=2)
         running = await serve(read_only_application(source, limits, events=events), LOOPBACK)
         try:
             client = await stuck(running)
