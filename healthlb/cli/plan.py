@@ -12,7 +12,7 @@ from healthlb.cli.words import UsageError, add_file, complain, load, say
 if TYPE_CHECKING:
     from healthlb.cli.running import Running
     from healthlb.core.amend import Amended
-    from healthlb.core.rehearsal import Known
+    from healthlb.core.rehearsal import Rehearsal
     from healthlb.model.config import Config, RealServer
     from healthlb.model.overrides import Addition
 
@@ -56,13 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if refused:
         raise UsageError(f"a reload would be refused: {refused}")
-    rehearsal = rehearse(config, actual, _standings(config, now), now.services)
+    services, overrides = frozenset(now.levels), now.orders.overrides
+    rehearsal = rehearse(config, actual, now.known, services, now.now, overrides=overrides, levels=now.levels)
     operations = [str(operation) for operation in rehearsal.operations]
     share, limit = rehearsal.share * 100, arguments.limit
     notes = [*amended.notes, *_guesses(now), *_limited(share, config)]
+    lost = _lost(rehearsal, config, now)
     if arguments.json:
         whole = {"operations": operations, "waiting": list(rehearsal.waiting), "notes": notes}
-        say(json.dumps(whole | {"takes_out_percent": round(share, 3)}, indent=2))
+        say(json.dumps(whole | {"takes_out_percent": round(share, 3), "takes_out": lost}, indent=2))
     else:
         for line in operations:
             say(line)
@@ -73,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         for note in notes:
             say(f"note: {printable(note)}")
     if limit is not None and share > limit:
-        complain(f"a reload would take out {_shown(share)} of the live weight, more than {_shown(limit)}")
+        named = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
+        complain(f"a reload would take out {_shown(share)} of the live weight, more than {_shown(limit)}: {named}")
         return 1
     return 2 if operations or rehearsal.waiting else 0
 
@@ -84,7 +87,7 @@ def _running(file: "Config", url: str | None) -> "Running":
 
     way = client.Way(url or client.url_of(file.api.listen))
     try:
-        return running(way, way if url is not None else _admin(file))
+        return running(way, way if url is not None else _admin(file), file)
     except (client.UnreachableError, client.WrongUrlError) as error:
         complain(f"planned from the kernel's rows alone: {error}")
         return Running()
@@ -116,20 +119,11 @@ def _built(bare: "Config", addition: "Addition") -> "RealServer | str":
         return "; ".join(str(error).splitlines())
 
 
-def _standings(config: "Config", now: "Running") -> "Known":
-    """Return what is known of each server. One that the director does not know yet is ordered about all the same."""
-    from healthlb.core.desired import Standing  # noqa: PLC0415
-    from healthlb.core.overrides import applied  # noqa: PLC0415
-    from healthlb.model.overrides import NOT_OVERRIDDEN  # noqa: PLC0415
-
-    known = dict(now.known)
-    if now.orders.overrides:
-        for pool in config.virtual_servers.values():
-            for server in pool.real_servers:
-                place = pool.name, server.address
-                if place not in known and (orders := applied(now.orders.overrides, *place)) != NOT_OVERRIDDEN:
-                    known[place] = Standing(applied=orders)
-    return known
+def _lost(rehearsal: "Rehearsal", config: "Config", now: "Running") -> list[str]:
+    """Return the destinations that lose live weight, with their virtual servers' names where those are known."""
+    names = {pool.service.key: pool.name for pool in config.virtual_servers.values()}
+    names = {key: level.server.name for key, level in now.levels.items()} | names
+    return [f"{address} in {names.get(key, str(key))}" for key, address in rehearsal.lost]
 
 
 def _guesses(now: "Running") -> list[str]:

@@ -7,30 +7,36 @@ from typing import Any
 
 from healthlb.cli import client
 from healthlb.cli.times import moment
+from healthlb.core.decision import Leaving, Level
 from healthlb.core.desired import Standing
-from healthlb.core.overrides import applied
 from healthlb.core.rehearsal import Known
+from healthlb.core.slow_start import STEPS
+from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import Addition, Orders, Override, Removal, Scope
-from healthlb.model.table import ServiceKey
+from healthlb.model.table import Method, Service, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What is known of its real servers, the services that it keeps, and the orders that it has.
+    """What is known of its servers at the moment `now` (UNIX seconds), and the orders that it has.
 
-    `guessed` are the additions whose settings it would not tell: they are made of what the status shows.
+    `levels` are its pools: quorums, and rows that leave. `guessed` are the additions whose settings it would not tell:
+    they are made of what the status shows.
     """
 
     known: Known = field(default_factory=dict)
-    services: frozenset[ServiceKey] = frozenset()
+    levels: Mapping[ServiceKey, Level] = field(default_factory=dict)
     orders: Orders = field(default_factory=Orders)
+    now: float = 0.0
     guessed: tuple[Addition, ...] = ()
 
 
-def running(way: client.Way, admin: client.Way | None) -> Running:
+def running(way: client.Way, admin: client.Way | None, file: Config) -> Running:
     """Return what a director tells; only the one at `admin` tells with which settings servers were added.
+
+    For how long a server climbs or leaves, no status tells: the same is believed to be so as in `file`.
 
     Raise `client.UnreachableError` and `client.WrongUrlError`.
     """
@@ -47,17 +53,19 @@ def running(way: client.Way, admin: client.Way | None) -> Running:
         settings = _settings(admin) if told else {}
         additions = tuple(_addition(each, settings, pools) for each in told)
         guessed = tuple(each for each in additions if (each.virtual_server, str(each.address)) not in settings)
+        now = moment(status["taken_at"])
         known = {
-            (pool["name"], endpoint(server["address"])): _standing(pool["name"], server, overrides)
+            (pool["name"], endpoint(server["address"])): _standing(server, file.virtual_servers.get(pool["name"]), now)
             for pool in pools
-            for server in pool["real_servers"]
+            for server in (*pool["real_servers"], *pool.get("sorry_servers", ()))
         }
-        services = frozenset(_service(pool) for pool in pools)
+        levels = [_level(pool, file.virtual_servers.get(pool["name"])) for pool in pools]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise client.UnreachableError(
             f"what answers at {way.url} is no healthlb director that this version understands."
         ) from error
-    return Running(known, services, Orders(overrides, additions, removals), guessed)
+    by_key = {level.server.service.key: level for level in levels}
+    return Running(known, by_key, Orders(overrides, additions, removals), now, guessed)
 
 
 def endpoint(text: str) -> Endpoint:
@@ -96,17 +104,32 @@ def _shown(name: str, address: str, pools: list[dict[str, Any]]) -> dict[str, An
     return {"address": address}
 
 
-def _standing(pool: str, server: dict[str, Any], overrides: tuple[Override, ...]) -> Standing:
+def _standing(server: dict[str, Any], pool: VirtualServer | None, now: float) -> Standing:
     said = [check["feedback"] for check in server["checks"] if check.get("feedback") is not None]
-    since, held = moment(server["since"]), server.get("held_until")
+    held, ramp = server.get("held_until"), server.get("ramp")
+    same = (each for each in pool.real_servers if str(each.address) == server["address"]) if pool is not None else ()
+    slow_start = next((each.slow_start for each in same), 0.0)
     return Standing(
         Health(server["health"]),
+        failing=any((check.get("last") or {}).get("passed") is False for check in server["checks"]),
         feedback=tuple(Feedback(each["weight"], each["percent"], each["admin"]) for each in said),
-        turned_at=since,
-        recovered_at=since if server.get("ramp") is not None else None,
+        turned_at=moment(server["since"]),
+        # In the middle of the step at which it is.
+        recovered_at=None if ramp is None else now - (ramp - 0.5 / STEPS) * slow_start,
         held_until=None if held is None else moment(held),
-        applied=applied(overrides, pool, endpoint(server["address"])),
     )
+
+
+def _level(pool: dict[str, Any], same: VirtualServer | None) -> Level:
+    """Return what a decision on a pool rests on, besides its servers' standings."""
+    drain_timeout = max((each.drain_timeout for each in same.real_servers), default=0.0) if same is not None else 0.0
+    servers = tuple(
+        RealServer(each["name"], endpoint(each["address"]), Method("nat"), (), drain_timeout=drain_timeout)
+        for each in pool["real_servers"]
+    )
+    leaving = tuple(Leaving(endpoint(each["address"]), moment(each["until"])) for each in pool.get("leaving", ()))
+    server = VirtualServer(pool["name"], Service(_service(pool), pool["scheduler"]), Method("nat"), servers)
+    return Level(server, (), quorum_met=pool["quorum"]["met"], leaving=leaving)
 
 
 def _override(told: dict[str, Any]) -> Override:

@@ -11,13 +11,14 @@ from healthlb.cli.client import UnreachableError, Way
 from healthlb.cli.main import main
 from healthlb.cli.running import endpoint, running
 from healthlb.linux.memory import MemoryTable
+from healthlb.model.config import Api, Config, Director, Listener
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.operations import AddDestination, AddService
-from healthlb.model.overrides import Applied, Scope
+from healthlb.model.operations import AddDestination, AddService, EditDestination
+from healthlb.model.overrides import Scope
 from healthlb.model.table import Destination, Method, Service, ServiceKey
 from tests.cli.stand_in import Asked, StandIn, standing_in
 
-AT = "2026-11-22T10:00:00.000Z"
+AT, NOW = "2026-11-22T10:00:00.000Z", "2026-11-22T10:30:00.000Z"
 KEY = ServiceKey.at("tcp", Endpoint("127.0.0.9", 80))
 BY = {"who": "uid 0 (root) pid 812", "why": "busy", "at": AT}
 OVERRIDE = {
@@ -68,9 +69,11 @@ class Running:
             "family": "inet",
             "fwmark": None,
             "method": "nat",
+            "scheduler": "rr",
+            "quorum": {"met": True},
             "real_servers": self.servers,
         }
-        return 200, {"director": self.director, "virtual_servers": [pool | self.pool]}
+        return 200, {"taken_at": NOW, "director": self.director, "virtual_servers": [pool | self.pool]}
 
 
 @pytest.fixture
@@ -107,12 +110,24 @@ def file(tmp_path: Path, listening: StandIn, admin: StandIn, table: MemoryTable)
     return path
 
 
-def write(path: Path, listen: str, admin: str, servers: str = "1234", more: str = "") -> None:
-    items = ", ".join(f"{{address: '127.0.0.1:{number}', name: web{number}}}" for number in servers)
+def write(
+    path: Path,
+    listen: str,
+    admin: str,
+    servers: str = "1234",
+    *,
+    more: str = "",
+    more_of_pool: str = "",
+    one: str = "weight: 1",
+) -> None:
+    items = ", ".join(
+        f"{{address: '127.0.0.1:{number}', name: web{number}, {one if number == '1' else 'weight: 1'}}}"
+        for number in servers
+    )
     path.write_text(
         f"api: {{listen: '{listen.removeprefix('http://')}', admin: '{admin}'}}\n{more}"
         "virtual_servers:\n"
-        f"  shop: {{address: 127.0.0.9:80, scheduler: rr, method: nat, real_servers: [{items}]}}\n"
+        f"  shop: {{address: 127.0.0.9:80, scheduler: rr, method: nat, {more_of_pool}real_servers: [{items}]}}\n"
     )
 
 
@@ -180,6 +195,7 @@ def test_a_plan_that_takes_out_more_than_the_limit_is_the_answer_no(
     assert status == expected
     assert any("127.0.0.1:4" in line for line in lines)
     assert ("a reload would take out 25 % of the live weight, more than" in errors) == (expected == 1)
+    assert ("127.0.0.1:4 in shop" in errors) == (expected == 1)
 
 
 def test_the_files_own_limit_is_a_note(
@@ -191,7 +207,8 @@ def test_the_files_own_limit_is_a_note(
     assert (status, lines[-1]) == (2, told)
     status, lines, _ = planned(file, capsys, "--json")
     whole = json.loads("\n".join(lines))
-    assert (whole["takes_out_percent"], whole["notes"]) == (25.0, [told.removeprefix("note: ")])
+    assert (whole["takes_out_percent"], whole["takes_out"]) == (25.0, ["127.0.0.1:4 in shop"])
+    assert whole["notes"] == [told.removeprefix("note: ")]
 
 
 @pytest.mark.parametrize("limit", ["much", "-1%", "101%", "nan", "%"])
@@ -201,16 +218,64 @@ def test_a_limit_that_is_none_is_wrong_use(limit: str, file: Path, capsys: pytes
     assert "write 20%" in errors
 
 
+def test_what_operators_ordered_is_part_of_the_plan(
+    director: Running, file: Path, table: MemoryTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drained = EditDestination(KEY, Destination(Endpoint("127.0.0.1", 1), Method("nat"), 0))
+    assert table.apply([drained]) == []
+    director.director["overrides"] = [OVERRIDE]
+    assert planned(file, capsys) == (0, ["nothing to change"], "")
+    director.director["overrides"] = []
+    status, lines, _ = planned(file, capsys)
+    assert (status, len(lines)) == (2, 1)
+
+
+def test_a_server_that_climbs_goes_on_climbing(
+    director: Running,
+    file: Path,
+    *,
+    listening: StandIn,
+    admin: StandIn,
+    table: MemoryTable,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(file, listening.url, admin.url, one="weight: 100, slow_start: 60s")
+    rising = EditDestination(KEY, Destination(Endpoint("127.0.0.1", 1), Method("nat"), 35))
+    assert table.apply([rising]) == []
+    director.servers[0]["ramp"] = 0.35
+    assert planned(file, capsys) == (0, ["nothing to change"], "")
+
+
+def test_rows_that_leave_stay_as_long_as_they_are_to(
+    director: Running, file: Path, table: MemoryTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = Endpoint("127.0.0.1", 9)
+    assert table.apply([AddDestination(KEY, Destination(address, Method("nat"), 0))]) == []
+    assert planned(file, capsys)[0] == 2
+    director.pool["leaving"] = [{"address": "127.0.0.1:9", "until": "2026-11-22T11:00:00.000Z"}]
+    assert planned(file, capsys) == (0, ["nothing to change"], "")
+
+
+def test_a_server_that_leaves_the_file_is_emptied_first_where_it_is_to_be(
+    file: Path, listening: StandIn, admin: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, listening.url, admin.url, servers="123", more_of_pool="drain_timeout: 1m, ")
+    _, [line], _ = planned(file, capsys)
+    assert "127.0.0.1:4" in line
+    assert "weight 0" in line
+
+
 def test_what_is_known_is_what_the_director_tells(director: Running, listening: StandIn) -> None:
     director.director["overrides"] = [OVERRIDE]
     feedback = {"weight": 50, "percent": True, "admin": None}
-    director.servers[1] |= {"health": "down", "held_until": AT, "checks": [{"feedback": feedback}, {}]}
-    found = running(Way(listening.url), None)
+    failed = {"feedback": feedback, "last": {"passed": False}}
+    director.servers[1] |= {"health": "down", "held_until": NOW, "checks": [failed, {"last": None}]}
+    found = running(Way(listening.url), None, Config(Director("lb1"), Api(Listener(), None), {}))
     one, two = (found.known["shop", endpoint(f"127.0.0.1:{number}")] for number in (1, 2))
-    assert (one.health.value, one.applied) == ("up", Applied("drain"))
-    assert (two.health.value, two.applied, two.feedback[0].percent) == ("down", Applied(), True)
-    assert two.held_until is not None
-    assert found.services == {KEY}
+    assert (one.health.value, one.failing, one.held_until) == ("up", False, None)
+    assert (two.health.value, two.failing, two.feedback[0].percent) == ("down", True, True)
+    assert two.held_until == found.now
+    assert found.levels.keys() == {KEY}
     assert found.orders.overrides[0].scope == Scope("shop", "127.0.0.1", 1)
 
 
@@ -222,7 +287,7 @@ def test_what_is_no_directors_status_leaves_the_kernels_rows(
 ) -> None:
     listening.answering = lambda _: (200, status)
     with pytest.raises(UnreachableError):
-        running(Way(listening.url), None)
+        running(Way(listening.url), None, Config(Director("lb1"), Api(Listener(), None), {}))
     exit_status, lines, errors = planned(file, capsys)
     assert (exit_status, lines) == (0, ["nothing to change"])
     assert "planned from the kernel's rows alone" in errors
