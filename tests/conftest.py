@@ -28,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "private_kernel: changes what no namespace isolates (kernel modules); runs under User Mode Linux only",
     )
     if "HEALTHLB_IN_GUEST" not in os.environ:
+        from hypothesis import settings
+
+        # No test asserts on elapsed time, and an example takes long where the machine is busy.
+        settings.register_profile("healthlb", deadline=None)
+        settings.load_profile("healthlb")
         config.pluginmanager.register(HostSide(config, Path(__file__).parent), "lab")
     elif "LAB_SELECTION" in os.environ:
         config.pluginmanager.register(GuestSide(config, Path(os.environ["LAB_SHARED"])), "lab")
