@@ -269,7 +269,7 @@ class Pools:
                     mapping[member.server.address] = member
                     await breath()
         elif self._recollection is not None:
-            self._recollection.pool(pool)
+            self._recollection.pool(pool, self.steady())
         for real_server in server.real_servers:
             pool.members.append(self._member(pool, real_server, known[0].get(real_server.address)))
             await breath()

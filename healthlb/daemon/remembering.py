@@ -1,5 +1,6 @@
 """From records to what outlives a restart, and back again for the first configuration after it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -38,6 +39,10 @@ class Recollection:
         self._probes = {each.fingerprint: each for each in before.probes}
         self._servers = {(each.virtual_server, each.address): each for each in before.servers}
         self._pools = {each.virtual_server: each for each in before.pools}
+        self._leisurely = defaultdict[str, list[RememberedServer]](list)
+        for each in before.servers:
+            if each.drain_timeout > 0:
+                self._leisurely[each.virtual_server].append(each)
         self.verdicts = 0
 
     def probe(self, record: ProbeRecord) -> bool:
@@ -67,13 +72,21 @@ class Recollection:
         recovered_at = before.recovered_at if health is Health.UP else None
         member.standing = replace(member.standing, turned_at=before.turned_at, recovered_at=recovered_at)
 
-    def pool(self, pool: Pool) -> None:
-        """Give a virtual server its quorum, its sorry servers' part and its leaving rows again."""
+    def pool(self, pool: Pool, now: float) -> None:
+        """Give a virtual server its quorum, its sorry servers' part and its leaving rows again.
+
+        Servers that were in it and are no more have left while nobody looked: their rows leave from now on.
+        """
         before = self._pools.get(pool.server.name)
         if before is None:
             return
         pool.quorum_met, pool.sorry_active = before.quorum_met, before.sorry_active
-        pool.leaving = tuple(Leaving(address, until) for address, until in before.leaving)
+        rows = dict(before.leaving) | {
+            each.address: now + each.drain_timeout for each in self._leisurely[pool.server.name]
+        }
+        for each in (*pool.server.real_servers, *pool.server.sorry_servers):
+            rows.pop(each.address, None)
+        pool.leaving = tuple(Leaving(address, until) for address, until in rows.items())
         pool.ending = {address: Ending(since, empty) for address, since, empty in before.ending}
 
 
@@ -102,6 +115,7 @@ def _server(member: Member) -> RememberedServer:
         flaps.turns,
         flaps.level,
         flaps.held_until,
+        member.server.drain_timeout,
     )
 
 

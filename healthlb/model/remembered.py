@@ -25,6 +25,7 @@ class RememberedServer:
     """One real or sorry server of one pool: since when it has its verdict, and how it came by it.
 
     `turns` are when its verdict turned of late, `holds` how often it was held for that, `held_until` until when it is.
+    `drain_timeout` is how long its row was to stay if it left the pool.
     """
 
     virtual_server: str
@@ -35,6 +36,7 @@ class RememberedServer:
     turns: tuple[float, ...] = ()
     holds: int = 0
     held_until: float | None = None
+    drain_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

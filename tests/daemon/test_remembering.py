@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from checks import Evidence, Feedback, ProbeResult
 from healthlb.model.config import FlapDamping, Probe, VirtualServer
+from healthlb.model.counters import Usage
 from healthlb.model.events import RealServerHeld
 from healthlb.model.health import Health
 from healthlb.model.remembered import Remembered
@@ -108,6 +109,21 @@ def test_a_hold_for_flapping_outlives_a_restart_and_the_next_one_is_longer() -> 
             assert after.told(RealServerHeld) == [RealServerHeld("shop", str(WEB1), 2, 120.0)]
 
     assert run(story).told(RealServerHeld) == [RealServerHeld("shop", str(WEB1), 2, 60.0)]
+
+
+def test_a_server_that_left_the_file_while_no_director_ran_keeps_its_row_for_its_connections() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, drain_timeout=60.0), web(WEB2)))
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB2, PASS)
+        rig.table.usages[WEB1] = Usage(active=1)
+        async with restarted(rig, shop(web(WEB2))) as after:
+            await after.later(59)
+            assert after.table.weights() == {WEB1: 0, WEB2: 1}
+            await after.later(1)
+            assert after.table.weights() == {WEB2: 1}
+
+    run(story)
 
 
 results = st.lists(
