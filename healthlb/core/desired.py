@@ -1,6 +1,7 @@
 """What is known of a real server, and the row that it may have."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from healthlb.core.weight import weight_of
 from healthlb.model.config import RealServer
@@ -27,6 +28,19 @@ class Standing:
     recovered_at: float | None = None
     held_until: float | None = None
     applied: Applied = NOT_OVERRIDDEN
+
+
+class Weighed(NamedTuple):
+    """A server with the `weight` that it has when it is up, and the `share` that it counts for the panic floor.
+
+    `held`: it passes and flaps. A tuple, as a pool that fails as a whole is made of nothing else.
+    """
+
+    server: RealServer
+    standing: Standing
+    weight: int
+    share: int
+    held: bool
 
 
 def configured_row(server: RealServer, weight: int, present: Destination | None = None) -> Destination:

@@ -7,24 +7,8 @@ both sides.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from healthlb.core.desired import Standing
-from healthlb.model.config import RealServer
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A server that is out for its failures, or although it passes (`held` for flapping).
-
-    `weight` is what it would have if it were up, and `share` what it counts for the floor.
-    """
-
-    server: RealServer
-    standing: Standing
-    weight: int
-    share: int
-    held: bool
+from healthlb.core.desired import Weighed
 
 
 def floor(panic: float, enabled: int) -> int:
@@ -33,7 +17,7 @@ def floor(panic: float, enabled: int) -> int:
     return math.ceil(enabled * panic / 100 - 1e-9)
 
 
-def kept(failing: Iterable[Failing], lacking: int) -> list[Failing]:
+def kept(failing: Iterable[Weighed], lacking: int) -> list[Weighed]:
     """Return the failing servers that make up for what is lacking: the flapping first, then those that failed last."""
     found = []
     for each in sorted(failing, key=lambda one: (not one.held, -one.standing.turned_at)):

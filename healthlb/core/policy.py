@@ -23,9 +23,8 @@ from dataclasses import replace
 from healthlb.core import panic
 from healthlb.core.chain import chain, sorry_chain
 from healthlb.core.decision import NOTHING, Decision, Ending, Leaving, Level, Looked
-from healthlb.core.desired import Standing, configured_row, weight_before, weight_when_up
+from healthlb.core.desired import Standing, Weighed, configured_row, weight_before, weight_when_up
 from healthlb.core.ending import Endings, emptied, is_empty
-from healthlb.core.panic import Failing
 from healthlb.core.pool import quorum_met
 from healthlb.core.slow_start import STEPS, Recovered, part, whole_since
 from healthlb.core.weight import weight_of
@@ -75,8 +74,8 @@ class _Draft:
         self.live = self.enabled = self.carried = 0
         self.awaited: int | None = None
         self.succeeding = False
-        self.failing: list[Failing] = []
-        self.flapping: list[Failing] = []
+        self.failing: list[Weighed] = []
+        self.flapping: list[Weighed] = []
         self.ramping: list[Recovered] = []
         self.leaving: list[Leaving] = []
         self.moments: list[float] = []
@@ -108,11 +107,11 @@ class _Draft:
         )
 
     def _place(self) -> None:
-        present, rows, plain = self.present, self.rows, 0
+        present, rows, now, plain = self.present, self.rows, self.now, 0
         for server, standing in zip(self.level.server.real_servers, self.level.standings, strict=True):
             if (
                 standing.health is Health.UP
-                and (standing.recovered_at is None or not server.slow_start)
+                and (standing.recovered_at is None or now >= standing.recovered_at + server.slow_start)
                 and standing.held_until is None
                 and not standing.feedback
                 and standing.applied is NOT_OVERRIDDEN
@@ -138,7 +137,7 @@ class _Draft:
             self._unjudged(server, standing, present, weight, share)
             return
         held = standing.health is Health.UP and self._is_held(server, standing)
-        one = Failing(server, standing, weight, share, held)
+        one = Weighed(server, standing, weight, share, held)
         if standing.health is Health.UP and not held:
             self._enter(one)
             return
@@ -153,14 +152,15 @@ class _Draft:
         self.moments.append(until)
         return True
 
-    def _enter(self, one: Failing) -> None:
+    def _enter(self, one: Weighed) -> None:
         """Give a server its row with the weight that it has when up."""
         server, standing = one.server, one.standing
         self.rows[server.address] = configured_row(server, one.weight, self.present.get(server.address))
         self.live += one.weight
         self.carried += one.share
-        if standing.recovered_at is not None and server.slow_start and one.weight > 1:
-            recovered = Recovered(server, standing.recovered_at, one.weight, one.share)
+        at = standing.recovered_at
+        if at is not None and self.now < at + server.slow_start and one.weight > 1:
+            recovered = Recovered(server, at, one.weight, one.share)
             if self.now < recovered.begins(STEPS):
                 self.ramping.append(recovered)
 
@@ -175,7 +175,7 @@ class _Draft:
             self.live += row.weight
             self.carried += share if row.weight >= weight else min(row.weight, share)
         elif server.initial == "trust":
-            self._enter(Failing(server, standing, weight, share, held=False))
+            self._enter(Weighed(server, standing, weight, share, held=False))
         elif not standing.failing:
             self.awaited = (self.awaited or 0) + weight
 
@@ -247,7 +247,7 @@ class _Draft:
             self.rows[address] = configured_row(each.server, each.weight, self.present.get(address))
         return frozenset(each.server.address for each in kept)
 
-    def _may_stay(self, one: Failing) -> bool:
+    def _may_stay(self, one: Weighed) -> bool:
         present = self.present.get(one.server.address)
         return self.awaited is None or (present is not None and present.weight > 0)
 

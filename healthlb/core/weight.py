@@ -14,7 +14,7 @@ result counts: a server gets no more than any of its checks would let it have. F
 same check says something else; it takes effect at once, as it needs no run of results to be believed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from healthlb.model.health import Feedback
 
@@ -31,12 +31,14 @@ def merge(before: Feedback | None, news: Feedback) -> Feedback:
     return Feedback(news.weight, news.percent, admin)
 
 
-def weight_of(configured: int, feedback: Iterable[Feedback]) -> int:
+def weight_of(configured: int, feedback: Collection[Feedback]) -> int:
     """Return the weight of a server that is up."""
-    return min((_told(configured, each) for each in feedback), default=configured)
+    if not feedback:
+        return configured
+    return min([_told(configured, each) for each in feedback])
 
 
-def is_drained(configured: int, feedback: Iterable[Feedback]) -> bool:
+def is_drained(configured: int, feedback: Collection[Feedback]) -> bool:
     """Whether feedback alone takes new connections away from a server that is configured to have some."""
     return configured > 0 and weight_of(configured, feedback) == 0
 
