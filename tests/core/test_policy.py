@@ -118,6 +118,11 @@ class TestOperators:
         assert weights(decision) == {WEB1: 0}
         assert decision.live_weight == 0
 
+    def test_a_drained_row_without_a_verdict_is_otherwise_as_it_was(self) -> None:
+        row = Destination(WEB1, Method("dr"), 3, upper_threshold=9)
+        level = Level(pool(real_server(WEB1)), [ordered(Health.UNKNOWN, admin="drain")])
+        assert decide(level, Looked({WEB1: row}), NOW).row.destinations == {WEB1: replace(row, weight=0)}
+
     def test_a_drained_server_without_a_row_gets_one_as_its_health_says(self) -> None:
         server = pool(real_server(WEB1))
         assert weights(told(server, ordered(admin="drain"))) == {WEB1: 0}
@@ -326,6 +331,10 @@ class TestPanic:
         assert weights(decision) == {WEB1: 0, WEB2: 0, WEB3: 0}
         assert decision.pooled == frozenset()
 
+    def test_a_server_that_drained_itself_carries_nothing_of_the_floor(self) -> None:
+        idle = Standing(Health.UP, feedback=(Feedback(admin="maint"),))
+        assert told(self.HALF, idle, UP, down_at(1), down_at(2)).pooled == {WEB4}
+
     def test_the_floor_is_measured_in_configured_weight_whatever_servers_say_of_theirs(self) -> None:
         boast = Standing(Health.UP, feedback=(Feedback(1000),))
         assert len(told(self.HALF, boast, DOWN, DOWN, DOWN).pooled) == 1
@@ -340,6 +349,14 @@ class TestPanic:
     def test_a_row_without_a_verdict_counts_for_the_floor(self) -> None:
         standings = [UNKNOWN, UNKNOWN, DOWN, DOWN]
         assert told(self.HALF, *standings, present={WEB1: 1, WEB2: 1}).pooled == frozenset()
+        assert told(self.HALF, *standings, present={WEB1: 9, WEB2: 0}).pooled == {WEB3}
+
+    def test_a_trusted_row_counts_for_the_floor_as_it_did_when_it_entered(self) -> None:
+        server = pool(real_server(WEB1, weight=2, initial="trust"), real_server(WEB2), panic=50.0)
+        standings = [Standing(feedback=(Feedback(1),)), DOWN]
+        entered = told(server, *standings)
+        assert weights(entered) == {WEB1: 1, WEB2: 0}
+        assert weights(told(server, *standings, present=weights(entered))) == {WEB1: 1, WEB2: 0}
 
     def test_while_first_verdicts_are_awaited_nobody_is_let_in_who_fails_but_who_is_in_stays(self) -> None:
         standings = [UNKNOWN, UNKNOWN, down_at(1), down_at(2)]
@@ -409,7 +426,8 @@ class TestSorryServer:
         for standing, weight in ((UNKNOWN, 7), (ordered(Health.UNKNOWN, weight=4), 4)):
             decision = told(self.SERVER, DOWN, DOWN, sorry=[standing], present={SORRY: 7})
             assert weights(decision) == {WEB1: 0, WEB2: 0, SORRY: weight}
-        assert weights(told(self.SERVER, DOWN, DOWN, sorry=[UNKNOWN], present={SORRY: 0}))[SORRY] == 0
+        for standing in (UNKNOWN, ordered(Health.UNKNOWN, weight=4)):
+            assert weights(told(self.SERVER, DOWN, DOWN, sorry=[standing], present={SORRY: 0}))[SORRY] == 0
         trusted = replace(self.SERVER, sorry_servers=(real_server(SORRY, initial="trust"),))
         assert weights(told(trusted, DOWN, DOWN, sorry=[UNKNOWN]))[SORRY] == 1
 
