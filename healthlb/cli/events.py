@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print events, the oldest first; 0, or 1 when neither a director nor its journal can be read."""
+    """Print events, the oldest first; 0, or 1 when neither a director nor its journal can be read, or 2: wrong use."""
     way = reading_way(arguments)
     show = _Printer(as_json=arguments.json, colour=wants_colour(sys.stdout))
     try:
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0  # the reader, `head` say, has what it wanted
     except UnreachableError as error:
         complain(str(error))
-        return 1
+        return 2 if error.status == 400 else 1
     except OSError as error:
         complain(f"no events: {error.filename}: {error.strerror}" if error.strerror else f"no events: {error}")
         return 1
@@ -102,7 +102,7 @@ def _asking(way: Way, arguments: argparse.Namespace) -> Page:
 
 def _journal(arguments: argparse.Namespace) -> str:
     """Return where the director keeps its events."""
-    from healthlb.store.journal import NAME  # noqa: PLC0415  only without a director
+    from healthlb.store.events_file import NAME  # noqa: PLC0415  only without a director
 
     config = file_or_none(arguments)
     return f"{DEFAULT_STATE if config is None else config.director.state_dir}/{NAME}"
@@ -111,7 +111,7 @@ def _journal(arguments: argparse.Namespace) -> str:
 def _reading(path: str, arguments: argparse.Namespace) -> Page:
     """Return pages from the journal on the disk; they raise OSError where that cannot be read."""
     from healthlb.model.occurrence import EventQuery  # noqa: PLC0415
-    from healthlb.store.journal import read_file  # noqa: PLC0415
+    from healthlb.store.events_file import read_file  # noqa: PLC0415
 
     def page(query: dict[str, Any]) -> tuple[list[Event], int]:
         newest = read_file(path, EventQuery(limit=1))

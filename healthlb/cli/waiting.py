@@ -174,7 +174,7 @@ class _Looker:
         """Return why a real server is not drained yet, in the order in which a drain gets there."""
         weight = server["weight"]["kernel"]
         if server["admin"] == "enabled":
-            return "takes new connections, its drain was taken back"
+            return "takes new connections, its drain was taken back or is over"
         if weight:
             return f"still has weight {weight} in the kernel"
         if not server["drained"] or server["connections"]["active"]:

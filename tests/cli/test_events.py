@@ -137,19 +137,19 @@ def test_wrong_use_is_status_2(words: list[str], server: StandIn, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "status", "told"),
     [
-        ((404, {"error": "This director keeps no events."}), "keeps no events"),
-        ((400, {"error": "name: there is no 'x'."}), "there is no 'x'"),
-        ((200, {}), "no healthlb director that this version understands"),
-        ((200, {"events": [{}], "last_id": 1}), "no healthlb director that this version understands"),
+        ((404, {"error": "This director keeps no events."}), 1, "keeps no events"),
+        ((400, {"error": "name: there is no 'x'."}), 2, "there is no 'x'"),
+        ((200, {}), 1, "no healthlb director that this version understands"),
+        ((200, {"events": [{}], "last_id": 1}), 1, "no healthlb director that this version understands"),
     ],
 )
 def test_what_the_director_does_not_answer_is_one_sentence(
-    answer: tuple[int, Any], told: str, server: StandIn, capsys: pytest.CaptureFixture[str]
+    answer: tuple[int, Any], status: int, told: str, server: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.answering = lambda _: answer
-    assert main(["events", "--url", server.url]) == 1
+    assert main(["events", "--url", server.url]) == status
     assert told in capsys.readouterr().err
 
 

@@ -331,14 +331,16 @@ def test_a_light_verb_imports_nothing_heavy() -> None:
         [sys.executable, "-c", story, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert heavy & set(ended.stderr.split()) == set()
-    ended = subprocess.run(
-        [sys.executable, "-c", story, "status", "--url", f"http://127.0.0.1:{free_port()}"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert {"yaml", "aiohttp", "asyncio", "healthlb.config", "checks"} & set(ended.stderr.split()) == set()
+    for verb in ("status", "drain shop web1 --wait", "weight shop web1 5", "reload --wait", "overrides"):
+        ended = subprocess.run(
+            [sys.executable, "-c", story, *verb.split(), "--url", "unix:/nowhere/admin.sock"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        loaded = set(ended.stderr.split())
+        assert {"yaml", "aiohttp", "asyncio", "scapy", "checks"} & loaded == set(), verb
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
