@@ -76,3 +76,23 @@ def test_a_machine_with_an_open_connection_is_not_safe_at_the_deadline(classic: 
     told = json.loads(ended.stdout)
     assert (told["safe"], told["open"]) == (False, [f"shop: {REMOTE}: 1 active connection"])
     assert director.weights() == {REMOTE: 0, LOCAL: 1}
+
+
+def test_a_wait_outlives_a_director_that_is_killed_and_so_does_the_drain(
+    classic: ClassicNat, director: Director, tmp_path: Path
+) -> None:
+    log = tmp_path / "drain.log"
+    with to_the_machine(classic) as open_one:
+        waiting = draining(director, log, "shop", REMOTE, "--wait", "--remove", "--deadline", "10m")
+        eventually(log.read_text, lambda text: "1 active connection" in text, deadline=30.0)
+        director.kill()
+        eventually(log.read_text, lambda text: "No director answers" in text, deadline=30.0)
+        assert open_one.ask() == REMOTE_NAME
+        director.start()
+        eventually(lambda: log.read_text().splitlines()[-1], lambda line: "1 active" in line, deadline=60.0)
+        assert director.weights() == {REMOTE: 0, LOCAL: 1}
+        assert open_one.ask() == REMOTE_NAME
+    eventually(waiting.poll, lambda status: status is not None, deadline=60.0)
+    assert log.read_text().splitlines()[-1] == f"{REMOTE} in shop is safe to take away: no connections left"
+    assert waiting.returncode == 0
+    assert director.weights() == {LOCAL: 1}
