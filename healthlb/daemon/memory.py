@@ -115,6 +115,9 @@ class Memory:
         else:
             await self._open_journal(director)
             self._tell_set_asides()
+            if self._found.fault:
+                self._wanted += 1
+                self._failed(self._found.fault)
         self.orders = self._found.orders
         self._recall(director.state_max_age)
         self._keeping = asyncio.create_task(self._keep())

@@ -1,5 +1,6 @@
 """The state directory: the lock on it, operators' orders and health. Every method blocks on the disk."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +12,14 @@ from healthlb.model.overrides import Orders
 from healthlb.model.remembered import Remembered
 from healthlb.store import health as health_words
 from healthlb.store import orders as orders_words
-from healthlb.store.file import Absent, Damaged, StateFile
+from healthlb.store.file import Absent, Damaged, StateFile, told
 from healthlb.store.lock import Lock
 
 Word = TypeVar("Word")
 LOCK_PATIENCE = 1.0
 """Seconds for which a start waits for the lock: a director that ends holds it until its process is gone."""
 LOCK_TRIES = 10
-LATE = "a director that began without it does not know what else is in it"
+LATE = "it was there before this director began to keep its state in the directory"
 
 
 class TakenError(Exception):
@@ -27,12 +28,16 @@ class TakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there was: orders and health, and of when they are in UNIX seconds, None where they were not there."""
+    """What there was: orders and health, and of when they are in UNIX seconds, None where they were not there.
+
+    `fault` is why nothing can be saved beside it, empty where that was not seen.
+    """
 
     orders: Orders = field(default_factory=Orders)
     orders_at: float | None = None
     health: Remembered = field(default_factory=Remembered)
     health_at: float | None = None
+    fault: str = ""
 
 
 class StateFolder:
@@ -54,23 +59,23 @@ class StateFolder:
                 raise TakenError(f"another director uses {self.path}")
 
     def open(self) -> Found:
-        """Take the lock and return what there is; raise TakenError, or OSError where the directory cannot be used."""
-        tries = LOCK_TRIES
-        while True:
-            try:
-                self.hold()
-                break
-            except TakenError:
-                tries -= 1
-                if not tries:
-                    raise
-                time.sleep(LOCK_PATIENCE / LOCK_TRIES)
+        """Take the lock and return what there is; raise TakenError, or OSError where the directory is not there.
+
+        Where it can be read and no more, orders that were given are in force all the same.
+        """
+        fault = ""
+        try:
+            self._wait_for_lock()
+        except OSError as error:
+            if not self.path.is_dir():
+                raise
+            fault = told(error)
         self._looked = True
         for file in (self._orders, self._health):
             file.tidy()
         orders, orders_at = self._read(self._orders, orders_words.decode, Orders())
         health, health_at = self._read(self._health, health_words.decode, Remembered())
-        return Found(orders, orders_at, health, health_at)
+        return Found(orders, orders_at, health, health_at, fault)
 
     def save_orders(self, orders: Orders) -> None:
         """Replace the orders on the disk; raise TakenError or OSError."""
@@ -100,6 +105,13 @@ class StateFolder:
     def close(self) -> None:
         """Let somebody else have the directory."""
         self._lock.release()
+
+    def _wait_for_lock(self) -> None:
+        for _ in range(LOCK_TRIES):
+            with contextlib.suppress(TakenError):
+                return self.hold()
+            time.sleep(LOCK_PATIENCE / LOCK_TRIES)
+        return self.hold()
 
     def _look(self) -> None:
         """Set aside what is there already, where this director began without having read it."""

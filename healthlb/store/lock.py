@@ -1,5 +1,6 @@
 """The lock on a state directory: of several directors on one machine, one has the state that outlives it."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ class Lock:
 
     def take(self) -> bool:
         """Return whether it is ours now; raise OSError where it cannot be known."""
-        number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        number = self._opened()
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,6 +29,16 @@ class Lock:
         self.release()
         self._number = number
         return True
+
+    def _opened(self) -> int:
+        how = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | how, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            # What is there can be read at least, and a lock needs no more.
+            return os.open(self._path, os.O_RDONLY | how)
 
     def lost(self) -> bool:
         """Return whether the file is gone or another one, so that somebody else could take the lock."""

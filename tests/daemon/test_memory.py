@@ -330,6 +330,42 @@ def test_a_reload_that_names_another_directory_moves_everything_there_and_leaves
     assert rig.heard(StateUnsaved) == []
 
 
+def test_a_reload_that_names_a_directory_that_cannot_be_made_is_told_until_it_can(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "gone" / "second"
+
+    async def story(rig: Rig) -> None:
+        await rig.memory.save(DRAIN)
+        await rig.memory.follow(replace(rig.settings, state_dir=str(second)))
+        assert rig.memory.status().failing == "No such file or directory"
+        second.parent.mkdir()
+        await until(lambda: rig.memory.status().failing == "" and second.exists())
+        assert saved_orders(second) == DRAIN
+
+    play(first, story)
+
+
+def test_a_reload_that_names_another_directors_directory_saves_nothing_there_and_one_back_saves_again(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+
+    async def story(rig: Rig) -> None:
+        other = Rig(second)
+        await other.start()
+        assert await other.memory.save(WEIGHT) is None
+        await rig.memory.follow(replace(rig.settings, state_dir=str(second)))
+        assert rig.memory.elsewhere == f"another director uses {second}"
+        assert await rig.memory.save(DRAIN) is not None
+        assert saved_orders(second) == WEIGHT
+        await rig.memory.follow(rig.settings)
+        assert rig.memory.elsewhere == ""
+        assert await rig.memory.save(DRAIN) is None
+        assert saved_orders(first) == DRAIN
+        await other.memory.close()
+
+    play(first, story)
+
+
 class Hung:
     """A disk that does not answer until it is let go."""
 
