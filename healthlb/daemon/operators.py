@@ -17,6 +17,7 @@ from healthlb.daemon.tasks import Tasks
 from healthlb.model.changes import Actor, Add, Change, ChangeOutcome, Disable, Drain, Lift, Remove, SetWeight, Target
 from healthlb.model.config import Config, RealServer
 from healthlb.model.events import OverrideSet, RealServerAdded, RealServerRemoved
+from healthlb.model.health import Health
 from healthlb.model.overrides import Addition, Override, Removal, Scope
 
 PASS_WAIT = 5.0
@@ -126,9 +127,22 @@ class Operators:
         covering = await self._book.think(lambda: _covering(orders.overrides, found))
         others = [each for each in covering if change.what in {"all", kind(each)}]
         warnings += tuple(f"The override of {_told(each)} stays in force." for each in others[:3])
+        if not others and any(kind(each) == "admin" for each in gone):
+            warnings += self._not_up(found)
         subject = str(found) if found.servers else str(found.scope)
         taken = f"{' and '.join(what(each) for each in gone)} taken back" if gone else "there is nothing to take back"
         return ChangeOutcome("done", f"{subject}: {taken}.", found.pairs, warnings)
+
+    def _not_up(self, found: Found) -> tuple[str, ...]:
+        """Return a warning of servers that have their operators' leave to take traffic, and not their checks'."""
+        pools = {pool.name: self._controller.pools.by_name[pool.name] for pool, _ in found.servers}
+        members = [each for pool in pools.values() for each in pool.everyone()]
+        names = [
+            f"{each.server.name} in {each.pool.server.name}"
+            for each in members
+            if found.scope.covers(each.pool.server.name, each.server.address) and each.standing.health is not Health.UP
+        ]
+        return (f"Not up, and so without traffic until the checks pass: {listed(names)}.",) if names else ()
 
     def _left_over(self, target: Target) -> Scope | None:
         """Return the scope of an override of a server that the configuration does not have any more."""

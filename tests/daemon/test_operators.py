@@ -126,6 +126,21 @@ def test_undraining_a_server_whose_machine_is_drained_says_so() -> None:
     play(story)
 
 
+def test_undraining_a_server_that_is_down_says_that_it_takes_no_traffic_yet() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.begin(POOL, MAIL)
+        await desk.done(Drain(MACHINE))
+        await desk.result(WEB1, FAIL)
+        outcome = await desk.done(Lift(MACHINE))
+        assert outcome.warnings == (
+            "Not up, and so without traffic until the checks pass: web1 in shop, relay in mail.",
+        )
+        await desk.done(SetWeight(MACHINE, 4))
+        assert (await desk.done(Lift(MACHINE))).warnings == ()
+
+    play(story)
+
+
 def test_an_override_that_another_one_beats_says_so() -> None:
     async def story(desk: Desk) -> None:
         await desk.begin(POOL)
