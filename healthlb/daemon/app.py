@@ -224,6 +224,7 @@ class Director:
     async def stop(self, *, withdraw: bool) -> None:
         """Let go of everything, whatever part of it fails; `withdraw`: leave the table as `on_stop` says."""
         self._manager.stopping()
+        self.book.close()
         self._punctuality.close()
         self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
@@ -233,7 +234,6 @@ class Director:
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same
                 LOG.error("%s", describe(error))  # noqa: TRY400  one line, no traceback
         self.controller.close()
-        self.book.close()
         self._files.close()
         self._thoughts.close()
         self._engine.close()

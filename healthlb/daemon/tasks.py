@@ -25,10 +25,11 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        """End them all, and return when they have."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End them all, those too that are begun meanwhile, and return when they have."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

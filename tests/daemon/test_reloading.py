@@ -236,3 +236,14 @@ def test_a_stop_while_a_change_waits_is_one_stop(tmp_path: Path) -> None:
         assert isinstance(ends[0], asyncio.CancelledError)
 
     story_of(tmp_path, story)
+
+
+def test_an_override_that_ends_while_the_director_stops_holds_up_nothing(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        await changed(house, Drain(Target("192.0.2.1", "shop"), expires=0.001))
+        house.director._stop.set()
+        assert house.serving is not None
+        assert await house.serving == 0
+        assert not [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
+
+    story_of(tmp_path, story)
