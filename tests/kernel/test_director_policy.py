@@ -1,73 +1,168 @@
-"""Policy through real traffic: who leaves the file finishes what it began, and a sorry server stands in and down."""
+"""Panic, sorry servers, slow start and flap damping, as a client of a real table sees them."""
 
+import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from agent import AGENT_PORT, Agent
-from classic import VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
+from classic import LOCAL_NAME, REMOTE_NAME, VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
 from director import Director
-from traffic import Connection
+from traffic import Connection, Load, NoAnswerError, WebServer, ask, names
 from waiting import eventually
 
 REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
-AT = f"address: {VIRTUAL_ADDRESS}:{VIRTUAL_PORT}"
-TCP = "check: {type: tcp, interval: 300ms, timeout: 5s, rise: 1}"
-AGENT = f"check: {{type: agent, port: {AGENT_PORT}, interval: 200ms, timeout: 5s, rise: 1, fall: 1}}"
+THIRD, FOURTH = "11.197.140.20:28090", "11.197.140.20:28091"
+WEB = "{type: http, path: /, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 200ms}"
 
 
-def shop(folder: Path, *servers: str, more: str = "") -> str:
-    return (
-        f"director: {{resync: 500ms, state_dir: {folder}/state}}\n"
-        f"virtual_servers: {{shop: {{{AT}, scheduler: rr, {TCP}, drain_timeout: 60s, {more} "
-        f"real_servers: [{', '.join(servers)}]}}}}\n"
-    )
+def shop(*servers: str, policy: str, scheduler: str = "rr", weight: int = 1) -> str:
+    return f"""
+director: {{resync: 1s, sysctl: set}}
+virtual_servers:
+  shop:
+    address: {VIRTUAL_ADDRESS}:{VIRTUAL_PORT}
+    scheduler: {scheduler}
+    weight: {weight}
+    check: {WEB}
+    real_servers: [{", ".join(servers)}]
+    {policy}
+"""
 
 
-def answers(classic: ClassicNat) -> str:
-    with Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as connection:
-        return connection.ask()
+def pool(director: Director) -> dict[str, Any]:
+    (found,) = director.status()["virtual_servers"]
+    return dict(found)
 
 
-def test_a_server_that_leaves_the_file_finishes_its_connections_and_gets_no_new_ones(
+def start(classic: ClassicNat, folder: Path, text: str) -> Director:
+    director = Director(classic.director, folder)
+    director.start(text)
+    director.ready()
+    return director
+
+
+def test_with_a_panic_floor_clients_are_served_while_every_check_fails(classic: ClassicNat, tmp_path: Path) -> None:
+    third = WebServer(classic.director, VIRTUAL_ADDRESS, 28090, "third")
+    fourth = WebServer(classic.director, VIRTUAL_ADDRESS, 28091, "fourth")
+    director = start(classic, tmp_path, shop(REMOTE, LOCAL, THIRD, FOURTH, policy="panic: 50%"))
+    classic.remote.status = 503
+    director.until_weights({REMOTE: 0, LOCAL: 1, THIRD: 1, FOURTH: 1})
+    with Load(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as load:
+        for server in (classic.local, third, fourth):
+            server.status = 503
+        eventually(lambda: pool(director)["state"], "panic".__eq__)
+        eventually(lambda: {each["health"] for each in pool(director)["real_servers"]}, {"down"}.__eq__)
+        load.wait_for(10)
+        assert sum(director.weights().values()) == 2, "the floor holds half of four"
+        assert director.weights()[REMOTE] == 0, "the ones that failed last stay"
+        kept = [each["name"] for each in pool(director)["real_servers"] if each["pooled_but_down"]]
+        assert len(kept) == 2
+        assert "panic" in director.command("status").stdout.lower()
+        classic.remote.status = 200
+        eventually(lambda: director.weights()[REMOTE], (1).__eq__)
+        assert sum(director.weights().values()) == 2, "recovery swaps them out"
+        for server in (classic.local, third, fourth):
+            server.status = 200
+        director.until_weights(dict.fromkeys((REMOTE, LOCAL, THIRD, FOURTH), 1))
+        eventually(lambda: pool(director)["state"], "up".__eq__)
+        load.wait_for(10)
+    assert load.failures == []
+    assert director.logged().count("is in panic: ") == 1
+    assert director.logged().count("is in panic no longer") == 1
+
+
+def test_a_sorry_server_comes_in_below_the_quorum_and_goes_without_a_failed_request(
     classic: ClassicNat, tmp_path: Path
 ) -> None:
-    director = Director(classic.director, tmp_path)
-    director.start(shop(tmp_path, REMOTE, LOCAL))
+    WebServer(classic.director, VIRTUAL_ADDRESS, 28090, "sorry")
+    policy = f"sorry_server: {{address: '{THIRD}', check: {WEB}}}"
+    director = start(classic, tmp_path, shop(REMOTE, LOCAL, policy=policy))
+    assert not pool(director)["sorry_server_active"]
     director.until_weights({REMOTE: 1, LOCAL: 1})
     with (
-        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as first,
-        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as second,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as open_before,
+        Load(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as load,
     ):
-        names = [first.ask(), second.ask()]
-        assert len(set(names)) == 2, "both servers have a connection open"
-        director.reload(shop(tmp_path, LOCAL))
+        name = open_before.ask()
+        for server in (classic.remote, classic.local):
+            server.status = 503
+        director.until_weights({REMOTE: 0, LOCAL: 0, THIRD: 1})
+        eventually(lambda: pool(director)["sorry_server_active"], bool)
+        assert not pool(director)["quorum"]["met"]
+        load.wait_for(5)
+        assert ask(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) == "sorry"
+        assert open_before.ask() == name
+        with Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as with_sorry:
+            assert with_sorry.ask() == "sorry"
+            for server in (classic.remote, classic.local):
+                server.status = 200
+            eventually(lambda: director.weights()[THIRD], (0).__eq__)
+            load.wait_for(5)
+            assert with_sorry.ask() == "sorry", "what the sorry server has begun it may finish"
+        director.until_weights({REMOTE: 1, LOCAL: 1})
+    assert load.failures == []
+    assert set(names(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, 4)) == {REMOTE_NAME, LOCAL_NAME}
+    log = director.logged()
+    assert "lost its quorum" in log
+    assert "the sorry server takes the traffic" in log
+    assert "the sorry server takes no more traffic" in log
+
+
+RAMP = 12.0
+"""Seconds of slow start."""
+
+
+def test_a_recovered_servers_share_climbs_with_slow_start(classic: ClassicNat, tmp_path: Path) -> None:
+    text = shop(REMOTE, LOCAL, policy=f"slow_start: {RAMP:g}s", scheduler="wrr", weight=100)
+    director = start(classic, tmp_path, text)
+    assert director.weights() == {REMOTE: 100, LOCAL: 100}, "a first verdict at start is no recovery"
+    classic.remote.status = 503
+    director.until_weights({REMOTE: 0, LOCAL: 100})
+    classic.remote.status = 200
+    eventually(lambda: director.weights()[REMOTE], bool)
+    began = time.monotonic()
+    heard: list[tuple[float, str]] = []
+    weighed: list[tuple[float, int]] = []
+    while (age := time.monotonic() - began) < RAMP:
+        heard += [(age, name) for name in names(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, 10)]
+        if not weighed or age - weighed[-1][0] > RAMP / 10:
+            weighed.append((age, director.weights()[REMOTE]))
+    director.until_weights({REMOTE: 100, LOCAL: 100})
+    weights = [weight for _, weight in weighed]
+    assert weights == sorted(weights), "it only climbs"
+    assert weights[0] <= 20
+    assert len(set(weights)) >= 5
+    for half, expected in ((0, 0.20), (1, 0.43)):  # the mean of w / (w + 100) as w climbs from 0 to 50, from 50 to 100
+        counts = Counter(name for age, name in heard if int(2 * age / RAMP) == half)
+        share = counts[REMOTE_NAME] / counts.total()
+        assert abs(share - expected) < 0.10, f"half {half}: {counts}, weights {weighed}"
+
+
+def test_a_server_that_flaps_is_held_down_and_let_go(classic: ClassicNat, tmp_path: Path) -> None:
+    policy = "flap_damping: {changes: 3, window: 10m, hold: 4s, longest: 1h}"
+    director = start(classic, tmp_path, shop(REMOTE, LOCAL, policy=policy))
+    for _ in range(2):
+        classic.remote.status = 503
         director.until_weights({REMOTE: 0, LOCAL: 1})
-        assert len({answers(classic) for _ in range(6)}) == 1, "only the server that stayed gets new connections"
-        (pool,) = director.status()["virtual_servers"]
-        assert [each["address"] for each in pool["leaving"]] == [REMOTE]
-        assert [first.ask(), second.ask()] == names
-        eventually((tmp_path / "state" / "health.json").exists, bool)
-        director.kill()
-        director.start()
-        director.ready()
-        assert director.weights() == {REMOTE: 0, LOCAL: 1}, director.logged()
-        assert [first.ask(), second.ask()] == names
-    director.until_weights({LOCAL: 1})
+        classic.remote.status = 200
+        eventually(lambda: pool(director)["real_servers"][0]["health"], "up".__eq__)
+    eventually(lambda: pool(director)["real_servers"][0]["held_until"], bool)
+    assert director.weights() == {REMOTE: 0, LOCAL: 1}, "its checks pass, and it is held"
+    assert set(names(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, 4)) == {LOCAL_NAME}
+    director.until_weights({REMOTE: 1, LOCAL: 1})
+    assert "is held down for 4s" in director.logged()
+    assert "is held down no longer" in director.logged()
 
 
-def test_a_sorry_server_answers_while_the_pool_cannot_and_no_longer(classic: ClassicNat, tmp_path: Path) -> None:
-    agent = Agent(classic.remote.machine, "up")
-    director = Director(classic.director, tmp_path)
-    director.start(shop(tmp_path, f"{{address: '{REMOTE}', {AGENT}}}", more=f"sorry_server: {{address: '{LOCAL}'}},"))
-    director.until_weights({REMOTE: 1})
-    own = answers(classic)
-
-    agent.word = "down"
-    director.until_weights({REMOTE: 0, LOCAL: 1})
-    assert answers(classic) != own
-    (pool,) = director.status()["virtual_servers"]
-    assert (pool["state"], pool["sorry_server_active"]) == ("down", True)
-
-    agent.word = "up"
-    director.until_weights({REMOTE: 1})
-    assert answers(classic) == own
-    eventually(lambda: director.status()["virtual_servers"][0]["sorry_server_active"], lambda active: not active)
+def test_the_last_server_takes_traffic_even_while_it_flaps(classic: ClassicNat, tmp_path: Path) -> None:
+    policy = "flap_damping: {changes: 1, window: 10m, hold: 10m, longest: 1h}"
+    director = start(classic, tmp_path, shop(REMOTE, policy=policy))
+    for _ in range(2):
+        classic.remote.status = 503
+        director.until_weights({REMOTE: 0})
+        classic.remote.status = 200
+        director.until_weights({REMOTE: 1})
+    try:
+        assert ask(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) == REMOTE_NAME
+    except NoAnswerError as error:
+        raise AssertionError(director.logged()) from error

@@ -114,6 +114,16 @@ class Director:
         """Wait until the table is, line for line and in any order, what `ipvsadm -Sn` would print."""
         eventually(lambda: sorted(self.table()), sorted(lines).__eq__, deadline=30.0)
 
+    def weights_of(self, port: int) -> dict[str, int]:
+        """Return the weights of the destinations of the services at a port."""
+        words = [line.split() for line in self.table() if line.startswith("-a")]
+        mine = [line for line in words if line[2].endswith(f":{port}")]
+        return {line[line.index("-r") + 1]: int(line[line.index("-w") + 1]) for line in mine}
+
+    def until_rows(self, port: int, weights: dict[str, int]) -> None:
+        """Wait until the services at a port have just these destinations with these weights."""
+        eventually(lambda: self.weights_of(port), weights.__eq__, deadline=BOOT_PATIENCE)
+
     def weights(self) -> dict[str, int]:
         """Return every destination's weight, by its address and port."""
         words = [line.split() for line in self.table() if line.startswith("-a")]
