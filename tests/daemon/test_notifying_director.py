@@ -60,7 +60,8 @@ def test_a_director_tells_of_a_server_that_goes_and_comes_with_its_addresses(tmp
 def test_what_waits_when_a_director_is_stopped_is_told_before_it_ends(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         async with receiving() as receiver:
-            put(house, real(1), notifier("oncall", receiver.hook(), group=3600.0))
+            down = frozenset({"real_server_down"})
+            put(house, real(1), notifier("oncall", receiver.hook(), group=3600.0, events=down))
             await house.begin()
             await until(lambda: house.director.notifying.statuses()[0].waiting)
             house.director._stop.set()
