@@ -159,7 +159,7 @@ class _Draft:
         self.live += one.weight
         self.carried += one.share
         at = standing.recovered_at
-        if at is not None and self.now < at + server.slow_start and one.weight > 1:
+        if at is not None and server.slow_start and self.now < at + server.slow_start and one.weight > 1:
             recovered = Recovered(server, at, one.weight, one.share)
             if self.now < recovered.begins(STEPS):
                 self.ramping.append(recovered)

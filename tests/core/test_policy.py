@@ -474,7 +474,8 @@ class TestSlowStart:
         light = pool(real_server(WEB1), real_server(WEB2, slow_start=60.0))
         assert told(light, UP, up_again(NOW)).again_at is None
         plain = pool(real_server(WEB1), real_server(WEB2, weight=20))
-        assert weights(told(plain, UP, up_again(NOW)))[WEB2] == 20
+        for recovered_at in (NOW, NOW + 9):
+            assert weights(told(plain, UP, up_again(recovered_at)))[WEB2] == 20
 
     def test_the_only_server_left_has_its_whole_weight(self) -> None:
         decision = told(pool(*self.SERVERS), DOWN, DOWN, up_again(NOW))
