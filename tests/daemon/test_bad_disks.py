@@ -12,10 +12,19 @@ import pytest
 
 from healthlb.store import orders as orders_words
 from healthlb.store.file import Kept
-from tests.daemon.test_killed import ask, weight
+from kills import request
 from tests.daemon.test_process import Director, WebServer, wait_for
 
 HOST = "/api/v1/hosts/127.0.0.1"
+
+
+def ask(director: Director, method: str, path: str, body: Any = None) -> Any:
+    return request(director.admin, method, path, body)
+
+
+def weight(director: Director) -> int:
+    found = ask(director, "GET", "/api/v1/overrides")["overrides"]
+    return int(found[0]["weight"]) if found else 0
 
 
 class Mounted(Director):

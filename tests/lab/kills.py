@@ -33,6 +33,17 @@ class Socket(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def request(path: Path, method: str, where: str, body: Any = None) -> dict[str, Any]:
+    """Ask over a UNIX socket, and return the JSON that is answered."""
+    connection = Socket(path)
+    try:
+        connection.request(method, where, body=None if body is None else json.dumps(body))
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    return answer
+
+
 class Kills:
     """Rounds of start, change and kill. `start` begins the process that forks directors (lab/forking.py)."""
 
@@ -91,13 +102,7 @@ class Kills:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the JSON that the director answers."""
-        connection = Socket(self.socket)
-        try:
-            connection.request(method, path, body=None if body is None else json.dumps(body))
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-        return answer
+        return request(self.socket, method, path, body)
 
     def _answers(self) -> bool:
         try:
