@@ -430,6 +430,7 @@ class TestSorryServer:
             assert weights(told(self.SERVER, DOWN, DOWN, sorry=[standing], present={SORRY: 0}))[SORRY] == 0
         trusted = replace(self.SERVER, sorry_servers=(real_server(SORRY, initial="trust"),))
         assert weights(told(trusted, DOWN, DOWN, sorry=[UNKNOWN]))[SORRY] == 1
+        assert weights(told(trusted, DOWN, DOWN, sorry=[UNKNOWN], present={SORRY: 0}))[SORRY] == 1
 
     def test_it_does_not_enter_while_first_verdicts_may_still_bring_the_quorum_but_stays(self) -> None:
         assert not told(self.SERVER, UNKNOWN, UP, sorry=[UP]).sorry_active
