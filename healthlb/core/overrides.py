@@ -59,15 +59,19 @@ def of_scope(
 
 def expired(orders: Orders, now: float) -> tuple[Orders, tuple[Override, ...]]:
     """Return the orders without the overrides whose time is over, and those."""
-    over = tuple(each for each in orders.overrides if each.expires_at is not None and each.expires_at <= now)
+    over = tuple(each for each in orders.overrides if _is_over(each, now))
     if not over:
         return orders, ()
-    return replace(orders, overrides=tuple(each for each in orders.overrides if each not in over)), over
+    return replace(orders, overrides=tuple(each for each in orders.overrides if not _is_over(each, now))), over
 
 
 def next_expiry(orders: Orders) -> float | None:
     """Return when the first override's time is over, None where none has an end."""
     return min((each.expires_at for each in orders.overrides if each.expires_at is not None), default=None)
+
+
+def _is_over(override: Override, now: float) -> bool:
+    return override.expires_at is not None and override.expires_at <= now
 
 
 def _width(override: Override) -> tuple[bool, bool]:

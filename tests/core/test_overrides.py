@@ -110,3 +110,17 @@ def test_what_is_over_goes_and_the_rest_stays_until_the_next_end(found: list[Ove
     assert end is None or end > now
     assert end is None or expired(after, end)[1]
     assert end is not None or all(each.expires_at is None for each in after.overrides)
+
+
+def test_ten_thousand_that_are_over_are_not_compared_with_one_another() -> None:
+    class Incomparable(Scope):
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("ten thousand times ten thousand comparisons hold a start for a minute")
+
+        __hash__ = Scope.__hash__
+
+    ones = tuple(Override(Incomparable("shop", "192.0.2.1", port), "drain", expires_at=1.0) for port in (1, 2, 3))
+    stays = replace(ones[0], expires_at=9.0)
+    after, over = expired(Orders((*ones, stays)), 5.0)
+    assert [len(after.overrides), len(over)] == [1, 3]
+    assert after.overrides[0] is stays
