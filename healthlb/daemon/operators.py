@@ -173,8 +173,8 @@ class Operators:
 
     async def _join(self, actor: Actor, change: Add, server: RealServer) -> ChangeOutcome:
         book, pool = self._book, change.virtual_server
-        before = book.orders
-        back = [each for each in before.removals if (each.virtual_server, each.address) == (pool, server.address)]
+        before, place_of = book.orders, (pool, server.address)
+        back = [each for each in before.removals if (each.virtual_server, each.address) == place_of]
         notes: tuple[str, ...] = ()
         if back:
             [removal] = back
@@ -192,7 +192,9 @@ class Operators:
                     "refused", f"{MOST_SERVERS} real servers were added already; put some into the file."
                 )
             addition = Addition(pool, server.address, change.settings, actor.who, actor.why, self._clock())
-            orders = replace(before, additions=(*before.additions, addition))
+            # One that was kept aside is replaced: its settings are no longer what anybody wants.
+            others = tuple(each for each in before.additions if (each.virtual_server, each.address) != place_of)
+            orders = replace(before, additions=(*others, addition))
             waits = server.probes and server.initial == "wait"
             message = f"{label(server)} is added to {pool}" + ("; it has to pass its checks first." if waits else ".")
             draft = await book.draft(book.file, orders, {**book.built, addition: server})
@@ -202,8 +204,8 @@ class Operators:
         event = RealServerAdded(pool, server.name, actor.who, actor.why)
         warnings = await book.put(orders, [event], draft)
         scope = Scope(pool, server.address.address, server.address.port)
-        others = _covering(orders.overrides, Found(scope, ((draft.config.virtual_servers[pool], server),)))
-        notes += tuple(f"The override of {_told(each)} covers it." for each in others[:3])
+        covering = _covering(orders.overrides, Found(scope, ((draft.config.virtual_servers[pool], server),)))
+        notes += tuple(f"The override of {_told(each)} covers it." for each in covering[:3])
         return ChangeOutcome(
             "done", message, ((pool, server.name),), warnings + notes + tuple(f"{each}." for each in aside)
         )
@@ -213,6 +215,9 @@ class Operators:
         if change.target.virtual_server is None:
             return ChangeOutcome("refused", "Name the virtual server that it is to be removed from.")
         found = await self._find(change.target)
+        aside = self._kept_aside(change.target)
+        if aside is not None and (isinstance(found, ChangeOutcome) or found.servers[0][1].origin != "runtime"):
+            return await self._forget(actor, aside)
         if isinstance(found, ChangeOutcome):
             return found
         [(pool, server)] = found.servers
@@ -236,6 +241,33 @@ class Operators:
         ends = [ended(each, self._config, actor.who, actor.why) for each in gone]
         warnings = await book.put(orders, [*events, *ends], draft)
         return ChangeOutcome("done", message, found.pairs, warnings)
+
+    def _kept_aside(self, target: Target) -> Addition | None:
+        """Return the addition without effect that an address stands for: no server in force has its name."""
+        try:
+            address, port = place(target.real_server)
+        except ValueError:
+            return None
+        pool = self._config.virtual_servers.get(target.virtual_server or "")
+        live = {each.address for each in pool.real_servers} if pool is not None else set()
+        found = [
+            each
+            for each in self._book.orders.additions
+            if each.virtual_server == target.virtual_server
+            and each.address not in live
+            and each.address.address == address
+            and port in {None, each.address.port}
+        ]
+        return found[0] if len(found) == 1 else None
+
+    async def _forget(self, actor: Actor, addition: Addition) -> ChangeOutcome:
+        """Take back an addition that has no effect."""
+        book, name, address = self._book, addition.virtual_server, str(addition.address)
+        orders = replace(book.orders, additions=tuple(each for each in book.orders.additions if each != addition))
+        draft = await book.draft(book.file, orders, book.built)
+        warnings = await book.put(orders, [RealServerRemoved(name, address, actor.who, actor.why)], draft)
+        message = f"{address} in {name} was added at run time and kept aside; the addition is taken back."
+        return ChangeOutcome("done", message, ((name, address),), warnings)
 
     def _without_live_server(self, pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """Return a warning of the pools among these that have no live server now."""

@@ -378,6 +378,50 @@ def test_an_addition_that_can_be_no_server_now_is_kept_aside_told_once_and_back_
     play(story)
 
 
+def test_an_addition_that_is_kept_aside_can_be_taken_back_by_its_address() -> None:
+    async def story(desk: Desk) -> None:
+        saved = Orders((), (Addition("shop", WEB3, '{"address": "192.0.2.3:80", "fault": "no check login"}', "bob"),))
+        await desk.begin(POOL, orders=saved)
+        outcome = await desk.done(Remove(Target("192.0.2.3", "shop")))
+        assert outcome.message.startswith("192.0.2.3:80 in shop was added at run time and kept aside")
+        assert outcome.servers == (("shop", "192.0.2.3:80"),)
+        assert desk.told(RealServerRemoved) == [RealServerRemoved("shop", "192.0.2.3:80", "alice", "new kernel")]
+        assert desk.saved[-1] == Orders()
+        assert desk.book.aside == ()
+        assert desk.table.weights() == {WEB1: 3, WEB2: 2}
+        assert (await desk.asked(Remove(Target("192.0.2.3", "shop")))).result == "unknown"
+        assert (await desk.asked(Remove(Target("web3", "shop")))).result == "unknown"
+
+    play(story)
+
+
+def test_an_addition_that_a_sorry_server_keeps_aside_is_what_a_removal_of_the_address_means() -> None:
+    async def story(desk: Desk) -> None:
+        saved = Orders((), (Addition("shop", WEB3, '{"address": "192.0.2.3:80"}', "bob"),))
+        await desk.begin(replace(POOL, sorry_servers=(web(WEB3, name="sorry", probes=()),)), orders=saved)
+        assert desk.book.aside
+        await desk.done(Remove(Target("192.0.2.3:80", "shop")))
+        assert desk.saved[-1] == Orders()
+        assert (await desk.asked(Remove(Target("192.0.2.3:80", "shop")))).result == "refused"
+
+    play(story)
+
+
+def test_a_server_that_is_added_again_replaces_its_addition_that_is_kept_aside() -> None:
+    async def story(desk: Desk) -> None:
+        saved = Orders((), (Addition("shop", WEB3, '{"address": "192.0.2.3:80", "fault": "no check login"}', "bob"),))
+        await desk.begin(POOL, orders=saved)
+        await desk.done(add(weight=4))
+        assert desk.table.weights() == {WEB1: 3, WEB2: 2, WEB3: 4}
+        [addition] = desk.saved[-1].additions
+        assert addition.who == "alice"
+        assert desk.book.aside == ()
+        await desk.done(Remove(Target("192.0.2.3:80", "shop")))
+        assert desk.saved[-1] == Orders()
+
+    play(story)
+
+
 def test_an_addition_whose_settings_mean_another_address_now_is_kept_aside() -> None:
     async def story(desk: Desk) -> None:
         saved = Orders((), (Addition("shop", WEB3, '{"address": "192.0.2.4:80"}', "bob"),))
