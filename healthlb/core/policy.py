@@ -159,6 +159,7 @@ class _Draft:
         self.live += one.weight
         self.carried += one.share
         at = standing.recovered_at
+        # One that is let in during its hold has recovered in the time to come, also where nothing climbs.
         if at is not None and server.slow_start and self.now < at + server.slow_start and one.weight > 1:
             recovered = Recovered(server, at, one.weight, one.share)
             if self.now < recovered.begins(STEPS):
@@ -272,13 +273,12 @@ class _Draft:
         present, weight = self.present.get(server.address), weight_when_up(server, standing)
         if standing.health is Health.DOWN:
             return 0
-        if present is None or not present.weight:
-            # Its row has weight 0 because it stood down, which says nothing of its health.
-            return weight if standing.health is Health.UP or server.initial == "trust" else 0
-        if standing.health is Health.UP:
+        if standing.health is Health.UP or (present is None and server.initial == "trust"):
             return weight
+        if present is None:
+            return 0
         ordered = not weight or standing.applied.weight is not None
-        return weight if ordered else present.weight
+        return weight if present.weight and ordered else present.weight
 
     def _in_service(self) -> bool:
         rows = (self.present.get(each.address) for each in self.level.server.sorry_servers)

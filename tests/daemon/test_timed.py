@@ -73,6 +73,18 @@ def test_a_server_that_flaps_is_held_and_released_when_its_time_is_over() -> Non
     assert rig.told(RealServerReleased) == [RealServerReleased("shop", str(WEB1))]
 
 
+def test_a_held_server_that_is_the_only_one_has_its_whole_weight() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, weight=20, flap_damping=FlapDamping(changes=1))))
+        await rig.result(WEB1, PASS)
+        await rig.result(WEB1, FAIL)
+        await rig.result(WEB1, PASS)
+        assert rig.controller.lost is None
+        assert rig.table.weights() == {WEB1: 20}
+
+    run(story)
+
+
 def test_a_held_server_begins_its_climb_when_it_is_let_in() -> None:
     damping = FlapDamping(changes=1, hold=60.0)
 
