@@ -206,6 +206,7 @@ class Memory:
         self._silence(reason)
         if self.journal.status().path == "":
             self._number_after(int(self._wall()))
+        self.journal.keep_in_memory()
         self._tell(Warned(f"{reason}: this one saves nothing, keeps its events in memory and notifies nobody"))
 
     async def _open_journal(self, director: Director) -> None:
@@ -272,7 +273,11 @@ class Memory:
         if (turns != self._kept_turns and begun >= self._health_at) or now:
             self._health_at = begun
             remembered = await self._knows.remembered()
+            if folder is not self._folder:
+                return  # saving would take the lock again that a reload has just let go of
             await self._on_disk(lambda: folder.save_health(remembered))
+            if folder is not self._folder:
+                return  # what is saved is where nobody looks for it any more
             self._kept_turns = turns
             self._health_at = begun + max(PERIOD * 0.9, (clock() - begun) * SHARE)
         elif begun - self._true_at >= STILL_TRUE:

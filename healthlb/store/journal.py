@@ -48,7 +48,8 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._place: Place | None = None
         self._writer: Writer | None = None
-        self._ended = asyncio.Event()
+        self._ended: set[asyncio.Future[None]] = set()
+        self._dropped = 0
         self._numbered = asyncio.Event()
         self._untold: list[Event] = []
         self._recent: deque[Occurrence] = deque()
@@ -64,9 +65,21 @@ class Journal:
         self._place = place
         if self._writer is None:
             self._floor = None
-            self._writer = Writer(place, self, self._post, self._ended.set)
+            ended: asyncio.Future[None] = self._loop.create_future()
+            self._ended.add(ended)
+            ended.add_done_callback(self._ended.discard)
+            after = self.last_id if self._numbered.is_set() else None
+            self._writer = Writer(place, self, self._post, lambda: ended.set_result(None), after)
         else:
             self._writer.move(place)
+
+    def keep_in_memory(self) -> None:
+        """Keep events in no file any more: it is another director's now. What waits is written once more."""
+        if self._writer is not None:
+            self._writer.stop()
+            self._dropped += self._writer.dropped_total
+        self._writer = self._place = None
+        self._failing = ""
 
     async def number(self, deadline: float) -> None:
         """Return once events can be numbered, after `deadline` seconds at the latest."""
@@ -117,15 +130,14 @@ class Journal:
         """Return how the journal does; the path is empty where it is in memory alone."""
         path = "" if self._place is None else str(self._place.path)
         dropped = 0 if self._writer is None else self._writer.dropped_total
-        return JournalStatus(path, self._total, dropped, self._failing)
+        return JournalStatus(path, self._total, self._dropped + dropped, self._failing)
 
     async def close(self, deadline: float = 2.0) -> None:
         """Write what waits, within so many seconds, and let go of the file."""
         if self._writer is not None:
             self._writer.stop()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline):
-                    await self._ended.wait()
+        if self._ended:
+            await asyncio.wait(self._ended, timeout=deadline)
 
     def opened(self, last_id: int) -> None:
         """Take note of a file that was opened; a new one is to have what is in memory."""
@@ -147,6 +159,8 @@ class Journal:
 
     def failed(self, reason: str) -> None:
         """Tell, once for each spell, that events cannot be written."""
+        if self._writer is None:
+            return
         self._begin_beyond_all()
         begins, self._failing = not self._failing, reason
         if begins:

@@ -22,6 +22,7 @@ PAUSE = 1.0
 """Seconds for which a commit waits for more events at most."""
 FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 """Seconds until a failed write is tried again: at first, and doubled each time, at last."""
+TAKEN = "it has events of another director, numbered as this one's next ones are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,19 @@ class Hears(Protocol):
 
 
 class Writer:
-    """Writes what it is given. Its methods are called from the loop and never wait; `post` calls back in the loop."""
+    """Writes what it is given. Its methods are called from the loop and never wait; `post` calls back in the loop.
 
-    def __init__(self, place: Place, hears: Hears, post: Callable[..., None], ended: Callable[[], None]) -> None:
+    `after` is the id after which events are numbered, None where that follows from the file.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        hears: Hears,
+        post: Callable[..., None],
+        ended: Callable[[], None],
+        after: int | None = None,
+    ) -> None:
         self.place = place
         self.dropped_total = 0
         self._hears = hears
@@ -64,6 +75,8 @@ class Writer:
         self._more = threading.Condition()
         self._unwritten: deque[Occurrence] = deque()
         self._file: EventsFile | None = None
+        self._path = None if after is None else Path()
+        self._greatest = after or 0
         self._moved = self._stopping = False
         self._told_dropped = 0
         threading.Thread(target=self._serve, name="journal", daemon=True).start()
@@ -75,6 +88,7 @@ class Writer:
                 self.dropped_total += 1
                 return
             self._unwritten.append(event)
+            self._greatest = max(self._greatest, event.id)
             if len(self._unwritten) in {1, BATCH}:
                 self._more.notify()
 
@@ -159,11 +173,20 @@ class Writer:
             self._let_go()
         if self._file is None:
             place.path.parent.mkdir(mode=0o750, exist_ok=True)
-            self._file = EventsFile(place.path)
+            self._file = self._opened(place.path)
             self._post(self._hears.opened, self._file.last_id)
         unwritable = self._file.add(batch, place.keep)
         with self._more:
             self.dropped_total += unwritable
+
+    def _opened(self, path: Path) -> EventsFile:
+        """Open a file; in one that was moved to, no event may have the id of one that is to come."""
+        file = EventsFile(path)
+        if self._path not in {None, path} and file.last_id > self._greatest:
+            file.close()
+            raise DamagedError(TAKEN)
+        self._path = path
+        return file
 
     def _written(self, batch: list[Occurrence]) -> None:
         with self._more:

@@ -357,10 +357,37 @@ def test_a_reload_that_names_another_directors_directory_saves_nothing_there_and
         assert rig.memory.elsewhere == f"another director uses {second}"
         assert await rig.memory.save(DRAIN) is not None
         assert saved_orders(second) == WEIGHT
+        assert rig.memory.journal.status().path == ""
         await rig.memory.follow(rig.settings)
         assert rig.memory.elsewhere == ""
         assert await rig.memory.save(DRAIN) is None
         assert saved_orders(first) == DRAIN
+        await other.memory.close()
+
+    play(first, story)
+
+
+def test_health_that_is_gathered_while_a_reload_moves_on_is_saved_in_the_new_place_alone(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+
+    async def story(rig: Rig) -> None:
+        gathering, go_on = asyncio.Event(), asyncio.Event()
+        known = rig.pools.remembered
+
+        async def slowly() -> Remembered:
+            gathering.set()
+            await go_on.wait()
+            return await known()
+
+        rig.pools.remembered = slowly  # type: ignore[method-assign]
+        rig.pools.turn(DOWN)
+        await gathering.wait()
+        await rig.memory.follow(replace(rig.settings, state_dir=str(second)))
+        go_on.set()
+        await until(lambda: saved_health(second) == DOWN)
+        other = Rig(first)
+        await other.start()
+        assert not other.memory.elsewhere
         await other.memory.close()
 
     play(first, story)

@@ -521,6 +521,59 @@ def test_a_journal_that_moves_takes_what_is_in_memory_along(tmp_path: Path) -> N
     assert stored(tmp_path / "first.db") == list(range(1, 8))
 
 
+def test_a_journal_that_moves_to_where_events_have_its_next_numbers_sets_those_aside(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.db", tmp_path / "second.db"
+
+    async def another(rig: Rig) -> None:
+        rig.take(1, 50)
+
+    play(another, second)
+
+    async def story(rig: Rig) -> None:
+        rig.take(1, 5)
+        await until(lambda: first.exists() and stored(first) == list(range(1, 6)))
+        rig.journal.keep_in(Place(second))
+        rig.take(6, 7)
+        await until(lambda: rig.heard(StateSetAside) and second.exists() and stored(second) == list(range(1, 8)))
+        rig.take(8, 8)
+
+    rig = play(story, first)
+    assert stored(second) == list(range(1, 9))
+    (aside,) = rig.heard(StateSetAside)
+    assert isinstance(aside, StateSetAside)
+    assert stored(Path(aside.kept_as)) == list(range(1, 51))
+
+
+def test_a_journal_that_is_kept_in_memory_from_now_on_leaves_its_file_alone_until_it_has_one_again(
+    tmp_path: Path,
+) -> None:
+    first, second, third = (tmp_path / f"{name}.db" for name in ("first", "second", "third"))
+
+    async def another(rig: Rig) -> None:
+        rig.take(1, 50)
+
+    play(another, third)
+
+    async def story(rig: Rig) -> None:
+        rig.take(1, 5)
+        rig.journal.keep_in_memory()
+        assert rig.journal.status().path == ""
+        rig.take(6, 7)
+        await until(lambda: first.exists() and stored(first) == list(range(1, 6)))
+        assert await rig.ids() == list(range(1, 8))
+        rig.journal.keep_in(Place(second))
+        await until(lambda: second.exists() and stored(second) == list(range(1, 8)))
+        rig.journal.keep_in_memory()
+        rig.journal.keep_in(Place(third))
+        rig.take(8, 8)
+
+    rig = play(story, first)
+    assert stored(first) == list(range(1, 6))
+    assert stored(third) == list(range(1, 9))
+    assert len(rig.heard(StateSetAside)) == 1
+    assert rig.heard(StateUnsaved) == []
+
+
 def test_an_event_that_no_row_can_be_made_of_is_counted_and_the_others_are_kept(path: Path) -> None:
     async def story(rig: Rig) -> None:
         rig.take(1, 1)
