@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from healthlb.model.events import Event, StateSaved, StateSetAside, StateUnsaved, Warned
@@ -65,11 +66,7 @@ class Journal:
         self._place = place
         if self._writer is None:
             self._floor = None
-            ended: asyncio.Future[None] = self._loop.create_future()
-            self._ended.add(ended)
-            ended.add_done_callback(self._ended.discard)
-            after = self.last_id if self._numbered.is_set() else None
-            self._writer = Writer(place, self, self._post, lambda: ended.set_result(None), after)
+            self._writer = self._hired(place)
         else:
             self._writer.move(place)
 
@@ -159,8 +156,6 @@ class Journal:
 
     def failed(self, reason: str) -> None:
         """Tell, once for each spell, that events cannot be written."""
-        if self._writer is None:
-            return
         self._begin_beyond_all()
         begins, self._failing = not self._failing, reason
         if begins:
@@ -173,6 +168,21 @@ class Journal:
             self._tell(StateSaved(self.status().path))
         if lost:
             self._tell(Warned(f"{lost} events are not in the journal: more came than could be written"))
+
+    def _hired(self, place: Place) -> Writer:
+        """Return a writer, which is listened to only until there is another one, or none."""
+        ended: asyncio.Future[None] = self._loop.create_future()
+        self._ended.add(ended)
+        ended.add_done_callback(self._ended.discard)
+        over = partial(ended.set_result, None)
+
+        def hear(call: Callable[..., None], *arguments: Any) -> None:
+            if call is over or self._writer is writer:
+                call(*arguments)
+
+        after = self.last_id if self._numbered.is_set() else None
+        writer = Writer(place, self, partial(self._post, hear), over, after)
+        return writer
 
     def _begin_beyond_all(self) -> None:
         """Have events numbered from the clock's seconds on: no file has had as many events as there are since 1970."""
