@@ -4,6 +4,7 @@ from pathlib import Path
 
 from healthlb.model.remembered import Remembered
 from healthlb.store.file import StateFile
+from healthlb.store.sense import see_health
 from healthlb.store.shapes import read, written
 
 NAME = "health.json"
@@ -22,4 +23,6 @@ def encode(remembered: Remembered) -> bytes:
 
 def decode(body: bytes) -> Remembered:
     """Return what a body says; raise ValueError where that is nothing sensible."""
-    return read(Remembered, body)
+    found = read(Remembered, body)
+    see_health(found)
+    return found

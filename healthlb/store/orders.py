@@ -4,6 +4,7 @@ from pathlib import Path
 
 from healthlb.model.overrides import Orders
 from healthlb.store.file import StateFile
+from healthlb.store.sense import see_orders
 from healthlb.store.shapes import read, written
 
 NAME = "orders.json"
@@ -22,4 +23,6 @@ def encode(orders: Orders) -> bytes:
 
 def decode(body: bytes) -> Orders:
     """Return what a body says; raise ValueError where that is nothing sensible."""
-    return read(Orders, body)
+    found = read(Orders, body)
+    see_orders(found)
+    return found

@@ -566,10 +566,10 @@ def test_a_journal_that_is_kept_in_memory_from_now_on_leaves_its_file_alone_unti
         rig.journal.keep_in_memory()
         rig.journal.keep_in(Place(third))
         rig.take(8, 8)
+        await until(lambda: rig.heard(StateSetAside) and third.exists() and stored(third) == list(range(1, 9)))
 
     rig = play(story, first)
     assert stored(first) == list(range(1, 6))
-    assert stored(third) == list(range(1, 9))
     assert len(rig.heard(StateSetAside)) == 1
     assert rig.heard(StateUnsaved) == []
 
