@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
-LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl
+LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl mkfs.ext4:e2fsprogs losetup:mount
 # The real servers that tests/interop starts on loopback; what is no program on the PATH is named by its file.
 SERVER_PACKAGES := nginx:nginx-light unbound:unbound postfix:postfix /usr/lib/dovecot/imap:dovecot-imapd \
     /usr/lib/dovecot/pop3:dovecot-pop3d vsftpd:vsftpd kamailio:kamailio \
