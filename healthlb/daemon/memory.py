@@ -232,6 +232,9 @@ class Memory:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(retry, PERIOD)):
                     await self._wake.wait()
+            if self._wake.is_set():
+                # Whoever changes things now may be about to make room: what failed for them adds no patience.
+                retry = 0.0
             self._wake.clear()
             try:
                 failed = not await self._save_all()

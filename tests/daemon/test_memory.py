@@ -264,6 +264,19 @@ def test_a_directory_that_cannot_be_made_is_told_once_and_everything_is_saved_on
     ]
 
 
+def test_changes_on_a_bad_disk_do_not_put_off_the_next_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_module, "LAST_RETRY", 3600.0)
+    folder = tmp_path / "gone" / "state"
+
+    async def story(rig: Rig) -> None:
+        for _ in range(30):
+            assert await rig.memory.save(DRAIN)
+        folder.parent.mkdir()
+        await until(lambda: saved_orders(folder) == DRAIN)
+
+    play(folder, story)
+
+
 def test_orders_of_a_directory_that_came_too_late_are_set_aside_rather_than_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "mount" / "state"
     elsewhere = tmp_path / "elsewhere"
