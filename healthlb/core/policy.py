@@ -273,12 +273,13 @@ class _Draft:
         present, weight = self.present.get(server.address), weight_when_up(server, standing)
         if standing.health is Health.DOWN:
             return 0
-        if standing.health is Health.UP or (present is None and server.initial == "trust"):
+        if present is None or not present.weight:
+            # Its row has weight 0 because it stood down, which says nothing of its health.
+            return weight if standing.health is Health.UP or server.initial == "trust" else 0
+        if standing.health is Health.UP:
             return weight
-        if present is None:
-            return 0
         ordered = not weight or standing.applied.weight is not None
-        return weight if present.weight and ordered else present.weight
+        return weight if ordered else present.weight
 
     def _in_service(self) -> bool:
         rows = (self.present.get(each.address) for each in self.level.server.sorry_servers)
