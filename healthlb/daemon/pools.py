@@ -89,8 +89,12 @@ class Pools:
         return self._unsent.total
 
     def settled(self) -> bool:
-        """Return whether every real server has its first verdict."""
-        return self._unknown == 0
+        """Return whether every real server that no operator keeps out has its first verdict."""
+        return not self._unknown or not any(
+            member.standing.health is Health.UNKNOWN and member.standing.applied.admin is None
+            for pool in self.by_name.values()
+            for member in (*pool.members, *pool.sorry_members)
+        )
 
     def places(self, virtual_server: str | None, real_server: str | None) -> tuple[ServiceKey | None, Endpoint | None]:
         """Return the service and the address that names stand for, as far as they are those of anything."""

@@ -100,3 +100,16 @@ def test_overrides_that_change_nothing_ask_for_no_work() -> None:
         assert rig.controller.pools.dirty == set()
 
     run(story)
+
+
+def test_a_server_that_an_operator_keeps_out_is_not_waited_for() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1), web(WEB2)))
+        await rig.result(WEB2, PASS)
+        assert not rig.controller.pools.settled()
+        await rig.controller.override((Override(EVERYWHERE, "disable"),))
+        assert rig.controller.pools.settled()
+        await rig.controller.override(())
+        assert not rig.controller.pools.settled()
+
+    run(story)
