@@ -16,10 +16,14 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """A server that is no longer in the pool and whose row stays with weight 0, `until` at the latest."""
+    """A server that is no longer in the pool and whose row stays with weight 0, `until` at the latest.
+
+    Its time begins with weight 0: `lasts` is how many seconds it has from there, should it still take traffic.
+    """
 
     address: Endpoint
     until: float
+    lasts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,13 +214,16 @@ class _Draft:
                     self.succeeding |= row.weight > 0
         for each in self.level.leaving:
             present = self.present.get(each.address)
-            if present is None or each.address in listed or self._is_over(each.until):
+            if present is None or each.address in listed:
+                continue
+            until = max(each.until, self.now + each.lasts) if present.weight else each.until
+            if self._is_over(until):
                 continue
             if self.awaited is None:
                 if self.endings.watch(present).empty:
                     continue
                 self.rows[each.address] = emptied(present)
-            self.leaving.append(each)
+            self.leaving.append(each if until == each.until else replace(each, until=until))
 
     def _hold(self) -> frozenset[Endpoint]:
         """Let the flapping servers in if there is no other; return those that stay out."""

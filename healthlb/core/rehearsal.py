@@ -117,7 +117,7 @@ def _level(
     leaving = {each.address: each for each in before.leaving}
     for each in (*before.server.real_servers, *before.server.sorry_servers):
         if each.drain_timeout > 0:
-            leaving[each.address] = Leaving(each.address, now + each.drain_timeout)
+            leaving[each.address] = Leaving(each.address, now + each.drain_timeout, each.drain_timeout)
     for each in (*server.real_servers, *server.sorry_servers):
         leaving.pop(each.address, None)
     return Level(server, standings, sorry, before.quorum_met, tuple(leaving.values()), before.ending)

@@ -16,7 +16,8 @@ async def rows_left(server: VirtualServer, before: Pool | None, now: float, brea
     rows = {each.address: each for each in before.leaving}
     leisurely = [member.server for member in before.everyone() if member.server.drain_timeout > 0]
     for server_before in leisurely:
-        rows[server_before.address] = Leaving(server_before.address, now + server_before.drain_timeout)
+        lasts = server_before.drain_timeout
+        rows[server_before.address] = Leaving(server_before.address, now + lasts, lasts)
         await breath()
     if not rows:
         return ()

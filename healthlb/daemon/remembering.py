@@ -86,7 +86,7 @@ class Recollection:
         }
         for each in (*pool.server.real_servers, *pool.server.sorry_servers):
             rows.pop(each.address, None)
-        pool.leaving = tuple(Leaving(address, until) for address, until in rows.items())
+        pool.leaving = tuple(Leaving(address, until, max(0.0, until - now)) for address, until in rows.items())
         pool.ending = {address: Ending(since, empty) for address, since, empty in before.ending}
 
 

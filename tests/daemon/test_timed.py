@@ -259,6 +259,23 @@ def test_a_row_that_leaves_is_gone_when_its_time_is_over_and_at_once_where_it_ha
     run(story)
 
 
+def test_a_row_that_waits_for_its_successors_has_all_of_its_time_from_weight_0_on() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(LEAVES_SLOWLY))
+        await rig.result(WEB1, PASS)
+        rig.table.usages = {WEB1: Usage(active=1)}
+        await rig.adopt(shop(web(WEB2)))
+        await rig.later(90)
+        assert rig.table.weights() == {WEB1: 1}
+        await rig.result(WEB2, PASS)
+        await rig.later(59)
+        assert rig.table.weights() == {WEB1: 0, WEB2: 1}
+        await rig.later(1)
+        assert rig.table.weights() == {WEB2: 1}
+
+    run(story)
+
+
 def test_a_server_that_comes_back_while_its_row_leaves_is_in_again() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(LEAVES_SLOWLY, web(WEB2)))
