@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from checks import ProbeResult
@@ -321,7 +322,7 @@ class Controller:
             for event in news(pool, worth, job.now):
                 self._sink(event)
             decision = settled(worth.decision, job.now, ended)
-            if keep(pool, decision, worth.state, job.now):
+            if keep(pool, replace(worth, decision=decision), job.now):
                 self.pools.turns += 1
             self._appointments.note(pool.server.name, again_at(pool, decision), decision.look_at)
             await breath()

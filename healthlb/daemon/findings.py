@@ -19,32 +19,36 @@ from healthlb.model.events import (
     SorryServerStoodDown,
     VirtualServerChanged,
 )
-from healthlb.model.snapshot import PoolState
 
 
 def news(pool: Pool, worth: Worth, now: float) -> Iterator[Event]:
-    """Return what is to be told; of a pool that no pass has valued yet, nothing: it was so when it was found."""
+    """Return what is to be told; of a pool that no pass has valued yet, only what differs from what was remembered.
+
+    A pool that never had its quorum has lost it once every first verdict is in: nobody would hear of it otherwise.
+    """
     yield from _released(pool, now)
-    if not pool.valued:
-        return
     name, decision = pool.server.name, worth.decision
-    yield from _emptied(pool, decision, now)
-    if decision.quorum_met is not bool(pool.quorum_met):
+    if pool.valued:
+        yield from _emptied(pool, decision, now)
+    if pool.quorum_met is not None and decision.quorum_met is not pool.quorum_met:
         event = QuorumRegained if decision.quorum_met else QuorumLost
         yield event(name, decision.live_weight)
-    if bool(decision.pooled) is not _panics(pool):
+    elif pool.unheard and worth.judged and not decision.quorum_met:
+        yield QuorumLost(name, decision.live_weight)
+    if pool.valued and bool(decision.pooled) is not _panics(pool):
         yield _panic(pool, decision)
-    if decision.sorry_active is not pool.sorry_active:
+    if pool.quorum_met is not None and decision.sorry_active is not pool.sorry_active:
         servers = _standing_in(pool, decision)
         yield SorryServerActivated(name, servers) if decision.sorry_active else SorryServerStoodDown(name)
-    if worth.state != pool.state:
+    if pool.valued and worth.state != pool.state:
         yield VirtualServerChanged(name, pool.state, worth.state, decision.live_weight)
 
 
-def keep(pool: Pool, decision: Decision, state: PoolState, now: float) -> bool:
+def keep(pool: Pool, worth: Worth, now: float) -> bool:
     """Let the pool have what was found; return whether any of it is worth saving."""
-    before = _saved(pool)
-    pool.state, pool.decision, pool.valued = state, decision, True
+    before, decision = _saved(pool), worth.decision
+    pool.unheard = pool.unheard and not worth.judged and not decision.quorum_met
+    pool.state, pool.decision, pool.valued = worth.state, decision, True
     pool.quorum_met, pool.sorry_active = decision.quorum_met, decision.sorry_active
     pool.leaving, pool.ending = decision.leaving, decision.ending
     pool.holding = {member for member in pool.holding if is_held(member.flaps, now)}
@@ -71,7 +75,7 @@ def again_at(pool: Pool, decision: Decision) -> float | None:
 
 def _saved(pool: Pool) -> tuple[object, ...]:
     ending = {address: (each.since, each.empty) for address, each in pool.ending.items()}
-    return pool.quorum_met, pool.sorry_active, pool.leaving, ending
+    return pool.quorum_met, pool.sorry_active, pool.leaving, ending, pool.unheard
 
 
 def _released(pool: Pool, now: float) -> Iterator[Event]:

@@ -12,6 +12,7 @@ from healthlb.core.policy import Decision, Level, Looked, decide, weight_when_up
 from healthlb.core.pool import pool_state
 from healthlb.linux.table import Table
 from healthlb.model.counters import TableReading
+from healthlb.model.health import Health
 from healthlb.model.operations import AddService, DeleteDestination, Operation, OperationFailure
 from healthlb.model.snapshot import PoolState
 from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
@@ -43,11 +44,13 @@ class Job:
 class Worth:
     """What became of a pool: what was decided, and its state by the rows that the table has now.
 
+    `judged`: every real server had its first verdict, and there are some.
     Reckoned off the loop, which ten thousand servers would hold too long.
     """
 
     decision: Decision
     state: PoolState
+    judged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,9 @@ def _worth(level: Level, decision: Decision, table: IpvsTable) -> Worth:
     rows = row.destinations if row is not None else {}
     weights = (rows[each.address].weight if each.address in rows else 0 for each in servers)
     meant = (weight_when_up(each, standing) for each, standing in zip(servers, level.standings, strict=True))
-    return Worth(decision, pool_state(meant, weights, decision.quorum_met, panic=bool(decision.pooled)))
+    state = pool_state(meant, weights, decision.quorum_met, panic=bool(decision.pooled))
+    healths = {standing.health for standing in level.standings}
+    return Worth(decision, state, judged=bool(healths) and Health.UNKNOWN not in healths)
 
 
 def _decisions(job: Job, actual: IpvsTable, reading: TableReading | None) -> dict[ServiceKey, Decision]:

@@ -129,7 +129,8 @@ class Pool:
     `leaving` and `ending` are the rows that wait for their connections to end, as in `core.policy.Level`. `holding` are
     the members that are held down for flapping. `addresses` are its servers' by name, once somebody has asked.
 
-    Until a pass has `valued` it, its state says nothing; its quorum then is None or the one remembered.
+    Until a pass has `valued` it, its state says nothing; its quorum then is None or the one remembered. `unheard`: it
+    has neither had its quorum nor had every first verdict yet.
     """
 
     server: VirtualServer
@@ -139,6 +140,7 @@ class Pool:
     quorum_met: bool | None = None
     sorry_active: bool = False
     valued: bool = False
+    unheard: bool = True
     leaving: tuple[Leaving, ...] = ()
     ending: Mapping[Endpoint, Ending] = field(default_factory=dict)
     holding: set[Member] = field(default_factory=set)
@@ -169,6 +171,6 @@ class Pool:
     def take_up(self, before: "Pool") -> None:
         """Be what the pool of the same name was before a reload; its members come one by one."""
         self.state, self.quorum_met, self.sorry_active = before.state, before.quorum_met, before.sorry_active
-        self.valued, self.decision = before.valued, before.decision
+        self.valued, self.unheard, self.decision = before.valued, before.unheard, before.decision
         if self.server.service.key == before.server.service.key:
             self.ending = before.ending

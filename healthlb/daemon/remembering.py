@@ -25,7 +25,8 @@ async def remembered(records: Iterable[ProbeRecord], pools: Iterable[Pool]) -> R
             probes.append(_probe(record))
         await breath()
     for pool in pools:
-        rows.append(_pool(pool))
+        if pool.quorum_met is not None:
+            rows.append(_pool(pool))
         for member in list(pool.everyone()):
             servers.append(_server(member))
             await breath()
@@ -81,6 +82,7 @@ class Recollection:
         if before is None:
             return
         pool.quorum_met, pool.sorry_active = before.quorum_met, before.sorry_active
+        pool.unheard = before.unheard
         rows = dict(before.leaving) | {
             each.address: now + each.drain_timeout for each in self._leisurely[pool.server.name]
         }
@@ -122,7 +124,7 @@ def _server(member: Member) -> RememberedServer:
 def _pool(pool: Pool) -> RememberedPool:
     leaving = tuple((each.address, each.until) for each in pool.leaving)
     ending = tuple((address, each.since, each.empty) for address, each in pool.ending.items())
-    return RememberedPool(pool.server.name, bool(pool.quorum_met), pool.sorry_active, leaving, ending)
+    return RememberedPool(pool.server.name, bool(pool.quorum_met), pool.sorry_active, leaving, ending, pool.unheard)
 
 
 def _result(seen: SeenProbe) -> ProbeResult:

@@ -43,7 +43,8 @@ class RememberedServer:
 class RememberedPool:
     """One virtual server: its quorum, whether sorry servers stand in, and the rows that leave, with their deadlines.
 
-    `ending` are the rows that wait for their connections to end: since when, and whether none was left.
+    `ending` are the rows that wait for their connections to end: since when, and whether none was left. `unheard`: it
+    never had its quorum, and not every first verdict.
     """
 
     virtual_server: str
@@ -51,6 +52,7 @@ class RememberedPool:
     sorry_active: bool = False
     leaving: tuple[tuple[Endpoint, float], ...] = ()
     ending: tuple[tuple[Endpoint, float, bool], ...] = ()
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

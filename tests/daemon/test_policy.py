@@ -147,6 +147,40 @@ def test_the_quorum_counts_verdicts_whatever_the_table_takes() -> None:
     assert told(run(story)) == [QuorumRegained("shop", 2)]
 
 
+def test_a_pool_that_never_had_its_quorum_is_told_of_once_every_first_verdict_is_in() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, FAIL)
+        assert told(rig) == []
+        after = Rig(rig.table)
+        after.controller.pools.recall(await rig.controller.pools.remembered())
+        await after.adopt(shop())
+        for each in (rig, after):
+            await each.result(WEB2, FAIL)
+            assert told(each) == [QuorumLost("shop", 0)]
+            await each.adopt(shop(panic=1.0))
+            await each.look()
+            await each.result(WEB1, FAIL)
+            assert [event for event in told(each) if isinstance(event, QuorumLost)] == [QuorumLost("shop", 0)]
+        after.controller.close()
+
+    run(story)
+
+
+def test_a_quorum_that_another_file_changed_while_no_director_ran_is_told_of() -> None:
+    async def story(before: Rig) -> None:
+        await before.adopt(shop(quorum=Quorum(2), sorry_servers=(ALWAYS,)))
+        await everyone(before, WEB1, WEB2)
+        await before.result(WEB1, FAIL)
+        rig = Rig(before.table)
+        rig.controller.pools.recall(await before.controller.pools.remembered())
+        await rig.adopt(shop(sorry_servers=(ALWAYS,)))
+        rig.controller.close()
+        assert told(rig) == [QuorumRegained("shop", 1), SorryServerStoodDown("shop")]
+
+    run(story)
+
+
 def test_what_is_so_when_the_director_starts_is_no_news() -> None:
     async def story(before: Rig) -> None:
         await before.adopt(shop(panic=100.0), shop(web(WEB3), key=OTHER, name="other", sorry_servers=(ALWAYS,)))
