@@ -19,7 +19,7 @@ from healthlb.daemon.leaving import rows_left
 from healthlb.daemon.overriding import Overriding
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.daemon.remembering import Recollection, remembered
-from healthlb.daemon.steady import Clock, steady_clock
+from healthlb.daemon.steady import Clock, drifted, steady_clock
 from healthlb.daemon.telling import in_short, verdict
 from healthlb.daemon.unsent import Unsent
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
@@ -169,7 +169,8 @@ class Pools:
 
     async def remembered(self) -> Remembered:
         """Return what a director after this one should know."""
-        return await remembered(list(self._records.values()), list(self.by_name.values()))
+        records, pools = list(self._records.values()), list(self.by_name.values())
+        return await remembered(records, pools, drifted(self.steady, self._clock))
 
     def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
         """Take one result and return the seconds from this probe's start to the next, before jitter."""

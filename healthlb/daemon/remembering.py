@@ -16,8 +16,11 @@ from healthlb.model.health import Health
 from healthlb.model.remembered import Remembered, RememberedPool, RememberedProbe, RememberedServer
 
 
-async def remembered(records: Iterable[ProbeRecord], pools: Iterable[Pool]) -> Remembered:
-    """Return what is worth remembering; what a result changes meanwhile may or may not be in it."""
+async def remembered(records: Iterable[ProbeRecord], pools: Iterable[Pool], later: float = 0.0) -> Remembered:
+    """Return what is worth remembering; what a result changes meanwhile may or may not be in it.
+
+    The steady times are saved so many seconds `later` than they are: by the wall clock as it is set now.
+    """
     breath = Breath()
     probes, servers, rows = [], [], []
     for record in records:
@@ -26,9 +29,9 @@ async def remembered(records: Iterable[ProbeRecord], pools: Iterable[Pool]) -> R
         await breath()
     for pool in pools:
         if pool.quorum_met is not None:
-            rows.append(_pool(pool))
+            rows.append(_pool(pool, later))
         for member in list(pool.everyone()):
-            servers.append(_server(member))
+            servers.append(_server(member, later))
             await breath()
     return Remembered(tuple(probes), tuple(servers), tuple(rows))
 
@@ -106,24 +109,25 @@ def _probe(record: ProbeRecord) -> RememberedProbe:
     return RememberedProbe(_fingerprint(record), record.state, record.feedback, failure)
 
 
-def _server(member: Member) -> RememberedServer:
+def _server(member: Member, later: float) -> RememberedServer:
     standing, flaps = member.standing, member.flaps
+    recovered_at, held_until = standing.recovered_at, flaps.held_until
     return RememberedServer(
         member.pool.server.name,
         member.server.address,
         member.since,
-        standing.turned_at,
-        standing.recovered_at,
-        flaps.turns,
+        standing.turned_at + later,
+        recovered_at + later if recovered_at is not None else None,
+        tuple([at + later for at in flaps.turns]),
         flaps.level,
-        flaps.held_until,
+        held_until + later if held_until is not None else None,
         member.server.drain_timeout,
     )
 
 
-def _pool(pool: Pool) -> RememberedPool:
-    leaving = tuple((each.address, each.until) for each in pool.leaving)
-    ending = tuple((address, each.since, each.empty) for address, each in pool.ending.items())
+def _pool(pool: Pool, later: float) -> RememberedPool:
+    leaving = tuple((each.address, each.until + later) for each in pool.leaving)
+    ending = tuple((address, each.since + later, each.empty) for address, each in pool.ending.items())
     return RememberedPool(pool.server.name, bool(pool.quorum_met), pool.sorry_active, leaving, ending, pool.unheard)
 
 

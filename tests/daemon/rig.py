@@ -78,21 +78,25 @@ class Table(MemoryTable):
 
 
 class Rig:
-    """A controller with its table, its events, and the probes that it asked for. `now` is its steady clock."""
+    """A controller with its table, its events, and the probes that it asked for.
+
+    `now` is its steady clock; the wall clock was set by `set_by` seconds since.
+    """
 
     def __init__(self, table: Table | None = None) -> None:
         self.table = table or Table()
         self.events: list[Event] = []
         self.records: dict[Endpoint, ProbeRecord] = {}
-        self.now = 1000.0
-        pools = Pools(self.events.append, lambda: 1000.0, self._added, self._removed, steady=lambda: self.now)
+        self.now, self.set_by = 1000.0, 0.0
+        wall, steady = (lambda: self.now + self.set_by), (lambda: self.now)
+        pools = Pools(self.events.append, wall, self._added, self._removed, steady=steady)
         self.controller = Controller(self.table, pools, self.events.append, random.Random(7))
 
     def _added(self, record: ProbeRecord) -> None:
         self.records[record.probe.target] = record
 
     def _removed(self, record: ProbeRecord) -> None:
-        if self.records[record.probe.target] is record:
+        if self.records.get(record.probe.target) is record:
             del self.records[record.probe.target]
 
     async def adopt(self, *servers: VirtualServer, **director: Any) -> None:

@@ -13,7 +13,7 @@ from healthlb.model.counters import Usage
 from healthlb.model.events import RealServerHeld
 from healthlb.model.health import Health
 from healthlb.model.remembered import Remembered
-from tests.daemon.rig import CHECK, FAIL, PASS, UNSENT, WEB1, WEB2, Rig, run, shop, web
+from tests.daemon.rig import CHECK, FAIL, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, run, shop, web
 
 SAW = ProbeResult(False, "status 503", 0.25, evidence=Evidence(b"GET /", b"503", "192.0.2.1:80"))
 HALF = ProbeResult(True, "50%", 0.001, feedback=Feedback(weight=50, percent=True))
@@ -48,6 +48,7 @@ def test_verdicts_streaks_and_times_are_taken_up_after_a_restart() -> None:
             assert after.records[WEB2].failure == rig.records[WEB2].failure
             known, known_before = after.controller.pools.by_name["shop"], rig.controller.pools.by_name["shop"]
             assert [each.standing for each in known.members] == [each.standing for each in known_before.members]
+            assert [each.since for each in known.members] == [each.since for each in known_before.members]
             await after.result(WEB1, FAIL, times=1)
             assert after.table.weights() == {WEB1: 1, WEB2: 0}
             await after.result(WEB2, PASS)
@@ -111,6 +112,30 @@ def test_a_hold_for_flapping_outlives_a_restart_and_the_next_one_is_longer() -> 
     assert run(story).told(RealServerHeld) == [RealServerHeld("shop", str(WEB1), 2, 60.0)]
 
 
+def test_a_clock_that_was_set_lets_neither_a_hold_nor_a_row_that_leaves_last_longer_after_a_restart() -> None:
+    flaps = web(WEB1, flap_damping=FlapDamping(changes=1, hold=60.0))
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(flaps, web(WEB2), web(WEB3, drain_timeout=50.0)))
+        for server, result in ((WEB2, PASS), (WEB3, PASS), (WEB1, PASS), (WEB1, FAIL), (WEB1, PASS)):
+            await rig.result(server, result)
+        rig.table.usages[WEB3] = Usage(active=1)
+        await rig.adopt(shop(flaps, web(WEB2)))
+        rig.set_by = -3600.0
+        after = Rig(rig.table)
+        after.now = rig.now - 3600.0 + 30.0
+        after.controller.pools.recall(await rig.controller.pools.remembered())
+        await after.adopt(shop(flaps, web(WEB2)))
+        assert after.table.weights() == {WEB1: 0, WEB2: 1, WEB3: 0}
+        await after.later(20)
+        assert after.table.weights() == {WEB1: 0, WEB2: 1}
+        await after.later(10)
+        assert after.table.weights() == {WEB1: 1, WEB2: 1}
+        after.controller.close()
+
+    run(story)
+
+
 def test_a_server_that_left_the_file_while_no_director_ran_keeps_its_row_for_its_connections() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(web(WEB1, drain_timeout=60.0), web(WEB2)))
@@ -148,7 +173,8 @@ def test_what_is_taken_up_is_all_that_was_remembered(some: list[tuple[object, Pr
 
 def known(remembered: Remembered) -> tuple[object, ...]:
     """Return what must be the same."""
-    return remembered.probes, remembered.servers, [each.quorum_met for each in remembered.pools]
+    servers = [replace(each, since=0.0) for each in remembered.servers]  # of one without a verdict it is the start
+    return remembered.probes, servers, [each.quorum_met for each in remembered.pools]
 
 
 def test_each_result_that_a_restart_must_not_forget_counts_and_plain_passes_do_not() -> None:
