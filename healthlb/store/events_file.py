@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from healthlb.model.occurrence import EventQuery, Occurrence
 from healthlb.store.file import set_aside
+from healthlb.store.owner import create
 from healthlb.store.rows import COLUMNS, SCHEMA, asked, event_of, row_of
 
 NAME = "events.db"
@@ -183,7 +184,7 @@ def _made(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except FileNotFoundError:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        os.close(create(path, 0o640))
         status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise DamagedError("it is not a regular file")

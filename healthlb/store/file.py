@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from healthlb.store.owner import create
+
 MOST = 256 * 1024 * 1024
 """Bytes of a file that are read at most. The health of 10,000 servers is about 5 MB."""
 ASIDE = 3
@@ -158,11 +160,10 @@ def _read(path: Path) -> tuple[bytes, float]:
 
 
 def _write(path: Path, *parts: bytes) -> None:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(number, "wb") as file:
+    with os.fdopen(create(path, 0o600), "wb") as file:
         file.writelines(parts)
         file.flush()
-        os.fsync(number)
+        os.fsync(file.fileno())
 
 
 def _to_disk(folder: Path) -> None:

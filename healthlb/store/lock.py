@@ -1,9 +1,12 @@
 """The lock on a state directory: of several directors on one machine, one has the state that outlives it."""
 
+import contextlib
 import errno
 import fcntl
 import os
 from pathlib import Path
+
+from healthlb.store.owner import create
 
 NAME = "lock"
 
@@ -33,7 +36,11 @@ class Lock:
     def _opened(self) -> int:
         how = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | how, 0o600)
+            return os.open(self._path, os.O_RDWR | how)
+        except FileNotFoundError:
+            with contextlib.suppress(FileExistsError):  # somebody else was faster
+                return create(self._path, 0o600)
+            return os.open(self._path, os.O_RDWR | how)
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
