@@ -165,7 +165,9 @@ def _exchange(way: Way, method: str, path: str, body: Mapping[str, Any] | None, 
             left = connection.left()
         # http.client lets go of the socket as soon as it knows that the answer is the last one.
         with _sentences(way, deadline, changes=method != "GET"), _ended_at(connection.sock, left):
-            connection.request(method, path, body=data, headers=headers)
+            # One who is turned away is answered before he is heard (RFC 9112 section 9.5): that answer is the reason.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body=data, headers=headers)
             response = connection.getresponse()
             content = response.read(_LARGEST)
             if response.length:

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def test_a_command_that_was_sent_and_not_answered_may_have_been_carried_out() ->
         with pytest.raises(UnreachableError) as told:
             ask(Way(url), "GET", "/", deadline=0.2)
     assert "may have" not in str(told.value)
+
+
+def test_one_who_is_turned_away_before_he_is_heard_is_told_why(tmp_path: Path) -> None:
+    path = str(tmp_path / "admin.sock")
+    body = b'{"error": "There are too many connections; try again later."}'
+    with socket.socket(socket.AF_UNIX) as full:
+        full.bind(path)
+        full.listen()
+
+        def turn_away() -> None:
+            with full.accept()[0] as conversation:
+                conversation.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+        turning = threading.Thread(target=turn_away)
+        turning.start()
+        # More than fits between the two, so that it is not sent before the other end has gone.
+        answer = ask(Way(f"unix:{path}"), "POST", "/", {"why": "x" * 4_000_000})
+        turning.join()
+    assert (answer.status, answer.error) == (503, "There are too many connections; try again later.")
 
 
 def test_a_command_that_was_never_sent_is_not_said_to_have_been_carried_out(tmp_path: Path) -> None:
