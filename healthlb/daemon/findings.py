@@ -88,7 +88,7 @@ def _panic(pool: Pool, decision: Decision) -> Event:
     if not decision.pooled:
         return PanicEnded(pool.server.name, decision.live_weight)
     pooled = tuple(each.name for each in pool.server.real_servers if each.address in decision.pooled)
-    return PanicBegan(pool.server.name, sum(row.weight for row in decision.row.destinations.values()), pooled)
+    return PanicBegan(pool.server.name, decision.live_weight, pooled)
 
 
 def _standing_in(pool: Pool, decision: Decision) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ from healthlb.model.events import (
     Warned,
 )
 from healthlb.model.occurrence import Level
+from healthlb.model.snapshot import PoolState
 
 NAMED = 10
 """Servers that a sentence names at most."""
@@ -80,7 +81,7 @@ def told(event: Event) -> tuple[Level, str]:  # noqa: C901, PLR0912, PLR0915  a 
             return INFO, f"probe {check} of {target} failed: {reason} in {seconds:.4f}s{_saw(evidence)}"
         case VirtualServerChanged(pool, before, after, live):
             level = INFO if after == "up" else WARNING
-            return level, f"{pool} is {after}, was {before}: live weight {live}"
+            return level, f"{pool} is {_state(after)}, was {_state(before)}: live weight {live}"
         case QuorumLost(pool, live):
             return ERROR, f"{pool} lost its quorum: live weight {live}"
         case QuorumRegained(pool, live):
@@ -95,7 +96,7 @@ def told(event: Event) -> tuple[Level, str]:  # noqa: C901, PLR0912, PLR0915  a 
         case SorryServerStoodDown(pool):
             return INFO, f"{pool}: the sorry server takes no more traffic"
         case RealServerHeld(pool, server, turns, seconds):
-            return WARNING, f"{pool}: {server} is held down for {seconds:g}s: it turned {turns} times in short"
+            return WARNING, f"{pool}: {server} is held down for {seconds:g}s: it turned {turns} times in a short time"
         case RealServerReleased(pool, server):
             return INFO, f"{pool}: {server} is held down no longer"
         case RealServerEmptied(pool, server, seconds):
@@ -159,6 +160,10 @@ def told(event: Event) -> tuple[Level, str]:  # noqa: C901, PLR0912, PLR0915  a 
             return WARNING, f"the loop was late by {seconds:.2f}s; {what}"
         case Warned(warning):
             return WARNING, warning
+
+
+def _state(state: PoolState) -> str:
+    return "in panic" if state == "panic" else state
 
 
 def _saw(evidence: str) -> str:

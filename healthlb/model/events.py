@@ -137,7 +137,7 @@ class QuorumRegained:
 
 @dataclass(frozen=True, slots=True)
 class PanicBegan:
-    """So many servers fail that the panic floor keeps some of them in the pool: `pooled`, with `live_weight` in all."""
+    """So many servers fail that the panic floor keeps some of them in the pool: `pooled`; they are no live weight."""
 
     virtual_server: str
     live_weight: int

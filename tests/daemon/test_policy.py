@@ -57,7 +57,7 @@ def test_a_panic_floor_keeps_servers_that_fail_and_says_so_until_enough_are_up_a
     rig = run(story)
     assert told(rig)[1:] == [
         QuorumLost("shop", 0),
-        PanicBegan("shop", 1, (str(WEB2),)),
+        PanicBegan("shop", 0, (str(WEB2),)),
         QuorumRegained("shop", 1),
         PanicEnded("shop", 1),
     ]
