@@ -82,7 +82,8 @@ def too_much(rehearsal: Rehearsal | None, before: Config, limit: float) -> str |
     names = {pool.service.key: name for name, pool in before.virtual_servers.items()}
     lost = listed([_place(names, key, address) for key, address in rehearsal.lost])
     share, most = percent(rehearsal.share), percent(limit / 100)
-    return f"it takes out {share} of the live weight, max_reload_change allows {most}: {lost}; if it is meant, force it"
+    meant = "if it is meant, force it with `healthlb reload --force`"
+    return f"it takes out {share} of the live weight, max_reload_change allows {most}: {lost}; {meant}"
 
 
 def percent(share: float) -> str:

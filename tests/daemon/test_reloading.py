@@ -103,7 +103,7 @@ def test_a_reload_that_takes_out_more_than_it_may_is_refused_unless_forced(tmp_p
         assert not outcome.accepted
         sentence = (
             "it takes out 50 % of the live weight, max_reload_change allows 20 %: 192.0.2.2:80 in shop; "
-            "if it is meant, force it"
+            "if it is meant, force it with `healthlb reload --force`"
         )
         assert outcome.message == sentence
         assert events == [ConfigRefused(sentence, "uid 0 (root) pid 812 (new rack)")]
