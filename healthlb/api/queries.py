@@ -41,7 +41,8 @@ def query_of(request: web.Request, kinds: Mapping[str, Kind], repeated: Collecti
         try:
             value = kind(text)
         except ValueError as error:
-            faults.append(f"{name}: {error}.")
+            sentence = f"{name}: {error}"
+            faults.append(sentence if sentence.endswith("?") else f"{sentence}.")
             continue
         if name in repeated:
             values.setdefault(name, []).append(value)

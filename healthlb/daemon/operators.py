@@ -168,7 +168,7 @@ class Operators:
                 if self._config is not base:
                     continue
                 if isinstance(server, str):
-                    return ChangeOutcome("refused", f"{server}.")
+                    return ChangeOutcome("refused", server if server.endswith("?") else f"{server}.")
                 return await self._join(actor, change, server)
 
     async def _join(self, actor: Actor, change: Add, server: RealServer) -> ChangeOutcome:

@@ -25,6 +25,9 @@ from healthlb.model.overrides import Addition, Orders, Override
 LONGEST_SLEEP = 3600.0
 """Seconds after which the next end of an override is reckoned anew."""
 
+MOST_FAULTS = 20
+"""Faults of an addition that a sentence tells."""
+
 Save = Callable[[Orders], Awaitable[str | None]]
 """Saves orders durably; returns a sentence without a full stop where they are not saved yet."""
 Make = Callable[[Config, str, str], RealServer]
@@ -163,7 +166,7 @@ class OrderBook:
             try:
                 server = self._make(config, virtual_server, settings)
             except ConfigError as error:
-                return "; ".join(str(error).splitlines())
+                return _faults(error)
             pool = replace(config.virtual_servers[virtual_server], real_servers=(server,), sorry_servers=())
             return unusable(self._engine, replace(config, virtual_servers={virtual_server: pool})) or server
 
@@ -207,6 +210,13 @@ class OrderBook:
     def _tell_ends(self, over: Iterable[Override]) -> None:
         for each in over:
             self._tell(ended(each, self._controller.config))
+
+
+def _faults(error: ConfigError) -> str:
+    """Return what is wrong with settings, key by key: nobody has the text before them that a line and column are of."""
+    told = (f"{each.key}: {each.message}" if each.key else each.message for each in error.faults[:MOST_FAULTS])
+    more = len(error.faults) + error.more - MOST_FAULTS
+    return "; ".join([*told, *([f"and {more} more"] if more > 0 else [])])
 
 
 def what(override: Override) -> str:

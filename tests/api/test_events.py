@@ -163,6 +163,7 @@ def test_a_query_that_is_not_understood_is_refused_in_a_sentence(
     status, answer = ask(source, journal(1), query)
     assert status == 400
     assert sentence in answer["error"]
+    assert "?." not in answer["error"]
 
 
 @pytest.mark.parametrize(

@@ -105,12 +105,13 @@ def test_an_added_server_inherits_what_the_files_own_inherit(tmp_path: Path) -> 
     play(tmp_path, story)
 
 
-def test_what_a_request_gets_wrong_is_refused_with_its_place(tmp_path: Path) -> None:
+def test_what_a_request_gets_wrong_is_refused_with_its_key(tmp_path: Path) -> None:
     async def story(whole: Whole) -> None:
         outcome = await whole.add(address="127.0.0.3:80", wieght=3)
         assert outcome.result == "refused"
-        assert outcome.message.startswith("the request:1:")
-        assert "did you mean 'weight'?" in outcome.message
+        assert outcome.message == "wieght: unknown key; did you mean 'weight'?"
+        many = await whole.add(address="127.0.0.3:80", **{f"key{number}": 1 for number in range(30)})
+        assert many.message.endswith("; and 10 more.")
         taken = await whole.add(address="127.0.0.2:80")
         assert taken.result == "refused"
         assert "127.0.0.2:80 is in this pool already" in taken.message

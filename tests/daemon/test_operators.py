@@ -365,7 +365,7 @@ def test_an_addition_that_can_be_no_server_now_is_kept_aside_told_once_and_back_
     async def story(desk: Desk) -> None:
         saved = Orders((), (Addition("shop", WEB3, '{"address": "192.0.2.3:80", "fault": "no check login"}', "bob"),))
         await desk.begin(POOL, orders=saved)
-        sentence = "shop: 192.0.2.3:80, added at run time by bob, is kept aside: the request:1:2: check: no check login"
+        sentence = "shop: 192.0.2.3:80, added at run time by bob, is kept aside: check: no check login"
         assert desk.book.aside == (sentence,)
         await desk.file(shop(web(WEB1), web(WEB2)))
         assert desk.told(Warned) == []
