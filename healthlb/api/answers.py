@@ -14,6 +14,9 @@ from healthlb.api.rendering import Rendering
 
 JSON = "application/json"
 
+READ_ONLY: web.AppKey[bool] = web.AppKey("read_only", bool)
+"""In an application that takes no commands."""
+
 _log = logging.getLogger(__name__)
 
 _SECURITY = {
@@ -95,6 +98,8 @@ async def faults_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         allow = ", ".join(sorted(error.allowed_methods))
         return failure(405, f"{request.path} answers {allow} only, not {request.method}.", Allow=allow)
     except web.HTTPNotFound:
+        if READ_ONLY in request.app and request.method not in {"GET", "HEAD"}:
+            return failure(404, "This listener is for reading only; the one at api.admin takes commands.")
         return failure(404, f"There is nothing at {request.path}.")
     except web.HTTPRequestEntityTooLarge:
         return failure(413, "The request's body is too large.")

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from healthlb.api import document as json_document
 from healthlb.api import exposition, readiness
-from healthlb.api.answers import JSON, Handler, answer, bounded, document, failure, faults_as_json
+from healthlb.api.answers import JSON, READ_ONLY, Handler, answer, bounded, document, failure, faults_as_json
 from healthlb.api.callers import Callers
 from healthlb.api.commands import Commands
 from healthlb.api.connections import Connections, Limits
@@ -49,6 +49,7 @@ def read_only_application(
 ) -> web.Application:
     """Return the application of the read-only listener; one application serves one listener."""
     application = _bare(limits or Limits())
+    application[READ_ONLY] = True
     _add_documents(application, source, max_age, trusted=lambda _: False)
     Events(events, application[CONNECTIONS]).add_routes(application)
     return application

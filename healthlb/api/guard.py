@@ -64,7 +64,9 @@ class Guard:
             seconds = math.ceil(self._penalties.left(remote(request), self._clock()))
             sentence = f"Too many wrong tokens came from this address; try again in {seconds} s."
             return failure(429, sentence, Retry_After=str(seconds))
-        return failure(401, "This needs the admin token: Authorization: Bearer TOKEN.", WWW_Authenticate="Bearer")
+        needed = "This needs the admin token: Authorization: Bearer TOKEN."
+        sentence = "The admin token that was given is wrong." if reason == WRONG_TOKEN else needed
+        return failure(401, sentence, WWW_Authenticate="Bearer")
 
     def _untrusted(self, request: web.Request) -> str | None:
         """Return why a caller over TCP is not trusted, None where it is."""

@@ -69,6 +69,13 @@ def test_over_tcp_the_token_lets_a_command_through(source: Any) -> None:
     assert [actor.who for actor in source.actors] == ["token from 127.0.0.1"]
 
 
+def test_who_gave_a_wrong_token_is_told_so_and_who_gave_none_what_is_needed(source: Any) -> None:
+    _, wrong, _ = post(source, LOOPBACK, {"Authorization": f"Bearer {BEARER}x"}, BEARER)
+    _, none, _ = post(source, LOOPBACK, {}, BEARER)
+    assert wrong["error"] == "The admin token that was given is wrong."
+    assert none["error"] == "This needs the admin token: Authorization: Bearer TOKEN."
+
+
 @pytest.mark.parametrize(
     ("header", "token"),
     [

@@ -109,6 +109,15 @@ def test_what_is_not_there_is_a_json_404(source: Any, path: str) -> None:
     assert headers["Content-Type"].startswith("application/json")
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/v1/reload", "/api/v1/virtual_servers/shop/real_servers/web1/drain", "/api/v1/hosts/127.0.0.1/drain"]
+)
+def test_a_command_to_the_listener_for_reading_is_told_where_commands_go(source: Any, path: str) -> None:
+    status, body, _ = ask(source, path, "POST")
+    assert status == 404
+    assert body["error"] == "This listener is for reading only; the one at api.admin takes commands."
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_a_path_that_is_only_read_names_the_methods_that_it_allows(source: Any, path: str, method: str) -> None:
