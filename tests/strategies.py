@@ -192,7 +192,9 @@ def levels(
         [draw(standings(healths, plain=plain)) for _ in found],
         [draw(standings(any_health, plain=plain)) for _ in sorry],
         draw(st.sampled_from([None, True, False])),
-        tuple(Leaving(each, draw(moments), draw(st.sampled_from([0.0, 30.0]))) for each in GONE[: draw(st.integers(0, 2))]),
+        tuple(
+            Leaving(each, draw(moments), draw(st.sampled_from([0.0, 30.0]))) for each in GONE[: draw(st.integers(0, 2))]
+        ),
         draw(ending),
     )
 
