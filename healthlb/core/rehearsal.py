@@ -1,5 +1,6 @@
 """What a reload of a configuration would do to a table, from what is known of the servers now."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,11 +51,14 @@ def rehearse(
     """
     services = {}
     waiting = []
+    nearby = defaultdict[str, list[Override]](list)
+    for each in overrides:
+        nearby[each.scope.address].append(each)
     for server in config.virtual_servers.values():
         row = actual.services.get(server.service.key)
         present = row.destinations if row is not None else {}
-        standings = [_standing(server.name, each, known, present, overrides) for each in server.real_servers]
-        sorry = [_standing(server.name, each, known, present, overrides) for each in server.sorry_servers]
+        standings = [_standing(server.name, each, known, present, nearby) for each in server.real_servers]
+        sorry = [_standing(server.name, each, known, present, nearby) for each in server.sorry_servers]
         for real_server, standing in zip(server.real_servers, standings, strict=True):
             if standing.health is Health.UNKNOWN and real_server.initial == "wait":
                 waiting.append(f"{server.name}: {real_server.name}")
@@ -92,12 +96,12 @@ def _standing(
     server: RealServer,
     known: Known,
     present: Mapping[Endpoint, Destination],
-    overrides: Sequence[Override],
+    overrides: Mapping[str, Sequence[Override]],
 ) -> Standing:
     standing = known.get((name, server.address)) or _guess(server, present.get(server.address))
     if not overrides:
         return standing
-    return replace(standing, applied=overridden(overrides, name, server.address))
+    return replace(standing, applied=overridden(overrides.get(server.address.address, ()), name, server.address))
 
 
 def _guess(server: RealServer, present: Destination | None) -> Standing:
