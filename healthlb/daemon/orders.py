@@ -132,6 +132,7 @@ class OrderBook:
         over = draft.amended.over if self._draft is None else ()
         for sentence in (*over, *(each for each in draft.amended.aside if each not in self.aside)):
             self._tell(Warned(f"{sentence}."))
+        self._tell_of_overrides_without_a_pool(draft.config)
         await self._controller.adopt(draft.config)
         self._draft = draft
         if draft.amended.orders != self.orders:
@@ -206,6 +207,15 @@ class OrderBook:
                 await self.put(orders, [ended(each, self._controller.config) for each in over])
             else:
                 self._wind()
+
+    def _tell_of_overrides_without_a_pool(self, config: Config) -> None:
+        """Tell of what a renamed virtual server leaves behind: one that was drained there has traffic again."""
+        before = self._draft.config.virtual_servers if self._draft is not None else None
+        for each in self.orders.overrides:
+            name = each.scope.virtual_server
+            if name is not None and name not in config.virtual_servers and (before is None or name in before):
+                because = f"there is no virtual server {name}"
+                self._tell(Warned(f"{each.scope}: {what(each)} by {each.who} has no effect now: {because}."))
 
     def _tell_ends(self, over: Iterable[Override]) -> None:
         for each in over:

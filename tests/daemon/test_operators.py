@@ -580,3 +580,16 @@ def test_who_gives_no_reason_is_told_without_one() -> None:
 
     play(story)
     assert ALICE.why
+
+
+def test_a_drain_in_a_virtual_server_that_is_renamed_is_told_of_as_its_servers_have_traffic_again() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.begin(POOL)
+        await desk.done(Drain(IN_SHOP))
+        for _ in range(2):
+            await desk.file(replace(POOL, name="store"))
+        assert desk.table.weights() == {WEB1: 3, WEB2: 2}
+        left = f"{WEB1} in shop: drain by alice has no effect now: there is no virtual server shop."
+        assert desk.told(Warned) == [Warned(left)]
+
+    play(story)
