@@ -47,7 +47,10 @@ HEARTBEAT = 1.0
 FINEST = 0.1
 """Seconds between passes that only the time asks for: a thousand servers that climb are as many as one."""
 REST = 10
-"""A look that only rows which end ask for comes after so many times what the last one took: a tenth of the work."""
+"""A pass that only time asks for comes after so many times what the last one took, and so does a look that only rows
+which end ask for: a tenth of the work."""
+LONGEST_REST = 2.0
+"""Seconds between passes that only time asks for at most, however long one took."""
 
 
 class Controller:
@@ -73,6 +76,7 @@ class Controller:
         self._templates_pin = templates_pin
         self._appointments = Appointments()
         self._timed_at = float("-inf")
+        self._timed_took = 0.0
         self._look_took = 0.0
         self._worker = Worker("table")
         self._wake = asyncio.Event()
@@ -136,10 +140,13 @@ class Controller:
             self._wake.clear()
             self._taken, self.pools.dirty = self.pools.dirty, set()
             try:
+                asked = self._now()
                 job = await self._job()
                 began = self._now()
                 outcome = await self._work(lambda: reconcile(self._table, job))
                 await self._digest(job, outcome)
+                if self._timed_at >= asked:
+                    self._timed_took = self._now() - asked
                 if outcome.reading is not None:
                     self._look_took = self._now() - began
                 self._taken = set()
@@ -224,7 +231,8 @@ class Controller:
 
     def _time_left(self) -> float:
         """Return the seconds until the first pool changes by time alone; not at once after the last such pass."""
-        return max(self._appointments.next() - self.pools.steady(), self._timed_at + FINEST - self._now())
+        rested = self._timed_at + min(max(FINEST, REST * self._timed_took), LONGEST_REST)
+        return max(self._appointments.next() - self.pools.steady(), rested - self._now())
 
     def _time_to_look(self) -> float:
         """Return the seconds until rows that end ask for a look; one that took long is followed by a rest."""

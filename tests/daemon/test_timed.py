@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from healthlb.model.config import FlapDamping
 from healthlb.model.counters import Usage
 from healthlb.model.events import RealServerEmptied, RealServerHeld, RealServerReleased
@@ -47,6 +49,24 @@ def test_a_recovered_server_climbs_to_its_weight_step_by_step() -> None:
         assert weights == [*range(1, 21), 20]
         assert seen[:3] == [0.05, 0.1, 0.15]
         assert seen[-1] is None
+
+    run(story)
+
+
+def test_a_pass_that_only_time_asks_for_is_followed_by_a_rest_as_long_as_it_was_hard() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop(web(WEB1, weight=20, slow_start=40.0), web(WEB2, weight=20)))
+        await both_up(rig)
+        await rig.result(WEB1, FAIL)
+        await rig.result(WEB1, PASS)
+        rig.controller._now = lambda: 50.0  # type: ignore[method-assign]
+        await rig.later(2)
+        assert rig.controller._timed_at == 50.0
+        rig.now += 2
+        for took, rest in ((0.0, 0.1), (0.05, 0.5), (3600.0, 2.0)):
+            rig.controller._timed_took = took
+            assert rig.controller._time_left() == pytest.approx(rest)
+        assert not rig.controller._due()
 
     run(story)
 
