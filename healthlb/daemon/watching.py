@@ -1,9 +1,11 @@
 """Watches the configuration's files, and has them read again once they have changed and come to rest."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from healthlb.daemon.fault import describe
 from healthlb.daemon.worker import Worker
 from healthlb.model.changes import Actor
 
@@ -12,6 +14,7 @@ EVERY = 1.0
 REST = 2.0
 """Seconds for which files have to stay as they are after a change: a config manager writes more than one."""
 WATCHER = Actor("a changed file")
+LOG = logging.getLogger("healthlb")
 
 
 class Files(Protocol):
@@ -69,7 +72,13 @@ class Watcher:
             await self._on.wait()
             settling = Settling(REST)
             while self._on.is_set():
-                seen, known = await self._files.do(lambda: (self._loader.fingerprint(), self._loader.as_read))
-                if settling.ripe(seen, known, loop.time()):
-                    await self._reload(WATCHER)
+                try:
+                    await self._look(settling, loop.time())
+                except Exception as error:  # noqa: BLE001  a fault of ours must not end the watching for good
+                    LOG.error("%s", describe(error))  # noqa: TRY400  one line, no traceback
                 await asyncio.sleep(EVERY)
+
+    async def _look(self, settling: Settling, now: float) -> None:
+        seen, known = await self._files.do(lambda: (self._loader.fingerprint(), self._loader.as_read))
+        if settling.ripe(seen, known, now):
+            await self._reload(WATCHER)

@@ -130,3 +130,19 @@ def test_a_stop_ends_the_watching_even_while_a_file_hangs(tmp_path: Path) -> Non
         await until(lambda: house.loader.loads == 1)
 
     story_of(tmp_path, story, watch=True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_fault_of_ours_in_a_reload_is_told_and_does_not_end_the_watching(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(house: House, events: list[Event]) -> None:
+        house.loader.fault = RuntimeError("a fault of ours")  # type: ignore[assignment]
+        house.loader.print = 1
+        await until(lambda: "a fault of ours" in caplog.text)
+        house.loader.fault = None
+        house.loader.print = 2
+        await until(lambda: events)
+        assert isinstance(events[0], ConfigReloaded)
+
+    story_of(tmp_path, story, watch=True)
