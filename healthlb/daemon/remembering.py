@@ -105,8 +105,12 @@ def _probe(record: ProbeRecord) -> RememberedProbe:
     failure = None
     if record.failure is not None:
         at, result = record.failure
-        failure = SeenProbe(at, result.reason, result.seconds, kept(result.evidence))
-    return RememberedProbe(_fingerprint(record), record.state, record.feedback, failure)
+        failure = SeenProbe(at, str(result.reason), result.seconds, kept(result.evidence))
+    said = record.feedback
+    if said is not None:
+        said = replace(said, percent=bool(said.percent))
+    # Types are seen to, as one word of a careless plugin would make the whole file one that cannot be read.
+    return RememberedProbe(_fingerprint(record), record.state, said, failure)
 
 
 def _server(member: Member, later: float) -> RememberedServer:

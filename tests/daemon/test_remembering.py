@@ -13,6 +13,7 @@ from healthlb.model.counters import Usage
 from healthlb.model.events import RealServerHeld
 from healthlb.model.health import Health
 from healthlb.model.remembered import Remembered
+from healthlb.store import health
 from tests.daemon.rig import CHECK, FAIL, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, run, shop, web
 
 SAW = ProbeResult(False, "status 503", 0.25, evidence=Evidence(b"GET /", b"503", "192.0.2.1:80"))
@@ -65,6 +66,20 @@ def test_what_a_server_said_of_itself_is_taken_up() -> None:
         async with restarted(rig, shop(web(WEB1, weight=10))) as after:
             await after.result(WEB1, PASS)
             assert (after.table.steps, after.table.weights()) == ([], {WEB1: 5})
+
+    run(story)
+
+
+def test_a_plugin_that_is_careless_of_types_costs_nobody_the_memory() -> None:
+    careless = ProbeResult(False, 503, 0.25, feedback=Feedback(50, 1))  # type: ignore[arg-type]
+
+    async def story(rig: Rig) -> None:
+        await rig.adopt(shop())
+        await rig.result(WEB1, careless)
+        remembered = health.decode(health.encode(await rig.controller.pools.remembered()))
+        [probe] = remembered.probes
+        assert probe.failure is not None
+        assert probe.failure.reason == "503"
 
     run(story)
 
