@@ -109,7 +109,10 @@ class Reloading:
         built = await self._book.build(file)
         async with self._book.turn:
             draft = await self._book.draft(file, self._book.orders, built)
-            return await self._put_in_force(draft, who, force=force)
+            outcome = await self._put_in_force(draft, who, force=force)
+        if outcome.accepted:
+            await self._fitness.look_around(draft.config)  # it reads files, and no drain is to wait for those
+        return outcome
 
     async def _put_in_force(self, draft: Draft, who: str, *, force: bool) -> ReloadOutcome:
         before, config = self._controller.config, draft.config
@@ -122,7 +125,6 @@ class Reloading:
         await self._doors.open(config.api)
         found = await self._thoughts.do(lambda: changes(before, config))
         found += draft.amended.over
-        await self._fitness.look_around(config)
         await self._book.adopt(draft)
         await self._controller.make_pass()
         self.status.loaded_at, self.status.refused = time.time(), None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from healthlb.config import ConfigError
-from healthlb.daemon import rehearsing
+from healthlb.daemon import fitness, rehearsing
 from healthlb.model.changes import Actor, Add, ChangeOutcome, Drain, Remove, SetWeight, Target
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Event
@@ -160,6 +161,29 @@ def test_a_file_that_hangs_holds_up_a_reload_and_no_drain(tmp_path: Path) -> Non
         assert outcome.result == "done"
         assert house.table.weights() == {WEB1: 0, WEB2: 2}
         house.loader.going.set()
+        assert (await reloading).accepted
+        assert house.table.weights() == {WEB1: 0, WEB2: 2}
+
+    story_of(tmp_path, story)
+
+
+def test_a_file_that_hangs_while_a_reload_looks_around_holds_up_no_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, going = threading.Event(), threading.Event()
+
+    def hang(_: object) -> tuple[str, ...]:
+        looking.set()
+        going.wait(20)
+        return ()
+
+    async def story(house: House) -> None:
+        monkeypatch.setattr(fitness, "advice", hang)
+        reloading = asyncio.create_task(house.director.reload(ME))
+        await until(looking.is_set)
+        outcome = await changed(house, Drain(Target("192.0.2.1", "shop")))
+        assert outcome.result == "done"
+        going.set()
         assert (await reloading).accepted
         assert house.table.weights() == {WEB1: 0, WEB2: 2}
 
