@@ -143,7 +143,7 @@ class Memory:
         self.elsewhere = ""
         self._silence("")
         if before is not None:
-            _unheard(self._disk.do(before.close))
+            await self._leave(before)
         try:
             async with asyncio.timeout(SAVE_DEADLINE):
                 await self._disk.do(folder.hold)
@@ -156,6 +156,20 @@ class Memory:
         self._save_again()
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
+
+    async def _leave(self, folder: StateFolder) -> None:
+        """Let go of a directory; a disk that does not answer keeps the threads that wait for it, and nobody else."""
+        leaving = _unheard(self._disk.do(folder.close))
+        await asyncio.wait([leaving], timeout=SAVE_DEADLINE)
+        if leaving.done():
+            return
+        self._disk.close()
+        self._disk = Worker("state")
+        self.journal.keep_in_memory()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+            self._keeping = None
 
     async def save(self, orders: Orders) -> str | None:
         """Save operators' orders; return a sentence, with no full stop, where they are not on the disk by a deadline.

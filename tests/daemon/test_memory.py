@@ -452,6 +452,35 @@ def test_a_disk_that_hangs_delays_an_answer_by_a_bounded_time_and_the_orders_are
     play(folder, story)
 
 
+def test_a_reload_leads_away_from_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    going, whole = threading.Event(), StateFolder.save_orders
+
+    def hanging(folder: StateFolder, orders: Orders) -> None:
+        if folder.path == first:
+            going.wait(20)
+        whole(folder, orders)
+
+    async def story(rig: Rig) -> None:
+        monkeypatch.setattr(memory_module, "SAVE_DEADLINE", 0.05)
+        monkeypatch.setattr(StateFolder, "save_orders", hanging)
+        rig.record(Warned("told before the move"))
+        assert await rig.memory.save(DRAIN) == f"it would not survive a restart: {first}: the disk does not answer"
+        await rig.memory.follow(replace(rig.settings, state_dir=str(second)))
+        await until(lambda: rig.memory.status().failing == "" and saved_orders(second) == DRAIN)
+        await until(lambda: saved_health(second) == UP)
+        monkeypatch.setattr(memory_module, "SAVE_DEADLINE", 10.0)
+        assert await rig.memory.save(WEIGHT) is None
+        assert saved_orders(second) == WEIGHT
+
+    try:
+        rig = play(first, story)
+    finally:
+        going.set()
+    assert [each.name for each in rig.heard(StateUnsaved, StateSaved)] == ["state_unsaved", "state_saved"]
+    assert (second / "events.db").exists()
+
+
 def test_a_disk_that_hangs_at_the_start_is_waited_for_a_bounded_time_and_what_it_had_is_set_aside(
     folder: Path, monkeypatch: pytest.MonkeyPatch, hung: Callable[[str], Hung]
 ) -> None:
