@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from healthlb.api.orders import additions, moment, overrides, removals, timestamp
+from healthlb.api.orders import addition, moment, override, overrides, removal, timestamp
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe, escaped
@@ -29,13 +29,13 @@ _UNUSED = Usage()
 
 
 def status(snapshot: Snapshot) -> Iterator[str]:
-    """Yield `/api/v1/status`, a real server at a time."""
-    head = {
-        "taken_at": timestamp(snapshot.taken_at),
-        "ready": snapshot.ready,
-        "director": _director(snapshot.director),
-    }
-    yield encode(head)[:-1] + ',"virtual_servers":'
+    """Yield `/api/v1/status`, a real server and an order at a time."""
+    head, director = {"taken_at": timestamp(snapshot.taken_at), "ready": snapshot.ready}, snapshot.director
+    yield f'{encode(head)[:-1]},"director":{encode(_director(director))[:-1]},"overrides":'
+    yield from array((encode(override(each)),) for each in director.overrides)
+    yield ',"added":'
+    yield from array((encode(addition(each)),) for each in director.additions)
+    yield '},"virtual_servers":'
     yield from array(map(virtual_server, snapshot.virtual_servers))
     yield ',"vrrp":[]}\n'
 
@@ -73,7 +73,7 @@ def virtual_server(one: VirtualServerStatus) -> Iterator[str]:
         "sorry_server_active": one.sorry_server_active,
         "sorry_servers": [real_server(server) for server in one.sorry_servers],
         "leaving": [leaving(row) for row in one.leaving],
-        "removed": removals(one.removed),
+        "removed": [removal(each) for each in one.removed],
         **_usage(usage),
     }
     yield encode(head)[:-1] + ',"real_servers":'
@@ -140,8 +140,6 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "failing": journal.failing or None,
         },
         "notifiers": [_notifier(notifier) for notifier in director.notifiers],
-        "overrides": overrides(director.overrides),
-        "added": additions(director.additions),
     }
 
 

@@ -18,51 +18,49 @@ def moment(seconds: float | None) -> str | None:
 
 
 def overrides(these: Iterable[Override]) -> list[dict[str, Any]]:
-    """Return overrides; `what` is `drain`, `disable` or `weight 5`, and the fields below `scope` are its parts."""
-    return [
-        {
-            "what": _what(each),
-            "scope": str(each.scope),
-            "virtual_server": each.scope.virtual_server,
-            "address": each.scope.address,
-            "port": each.scope.port,
-            "admin": each.admin,
-            "weight": each.weight,
-            "remove": each.remove,
-            "deadline": moment(each.deadline),
-            "who": each.who,
-            "why": each.why,
-            "at": timestamp(each.at),
-            "expires_at": moment(each.expires_at),
-        }
-        for each in these
-    ]
+    """Return overrides, as `override` does."""
+    return [override(each) for each in these]
 
 
-def additions(these: Iterable[Addition], *, settings: bool = False) -> list[dict[str, Any]]:
-    """Return added real servers; `settings` as they were given, for those who may see what the file has."""
-    return [
+def override(each: Override) -> dict[str, Any]:
+    """Return an override; `what` is `drain`, `disable` or `weight 5`, and the fields below `scope` are its parts."""
+    return {
+        "what": _what(each),
+        "scope": str(each.scope),
+        "virtual_server": each.scope.virtual_server,
+        "address": each.scope.address,
+        "port": each.scope.port,
+        "admin": each.admin,
+        "weight": each.weight,
+        "remove": each.remove,
+        "deadline": moment(each.deadline),
+        "who": each.who,
+        "why": each.why,
+        "at": timestamp(each.at),
+        "expires_at": moment(each.expires_at),
+    }
+
+
+def addition(each: Addition, *, settings: bool = False) -> dict[str, Any]:
+    """Return an added real server; `settings` as they were given, for those who may see what the file has."""
+    return (
         {"virtual_server": each.virtual_server, "address": str(each.address)}
         | ({"settings": each.settings} if settings else {})
         | {"who": each.who, "why": each.why, "at": timestamp(each.at)}
-        for each in these
-    ]
+    )
 
 
-def removals(these: Iterable[Removal]) -> list[dict[str, Any]]:
-    """Return removed real servers."""
-    return [
-        {
-            "virtual_server": each.virtual_server,
-            "address": str(each.address),
-            "who": each.who,
-            "why": each.why,
-            "at": timestamp(each.at),
-        }
-        for each in these
-    ]
+def removal(each: Removal) -> dict[str, Any]:
+    """Return a removed real server."""
+    return {
+        "virtual_server": each.virtual_server,
+        "address": str(each.address),
+        "who": each.who,
+        "why": each.why,
+        "at": timestamp(each.at),
+    }
 
 
-def _what(override: Override) -> str:
-    weight = () if override.weight is None else (f"weight {override.weight}",)
-    return ", ".join([*filter(None, (override.admin,)), *weight])
+def _what(given: Override) -> str:
+    weight = () if given.weight is None else (f"weight {given.weight}",)
+    return ", ".join([*filter(None, (given.admin,)), *weight])

@@ -7,7 +7,7 @@ from aiohttp import web
 from healthlb.api import queries
 from healthlb.api.answers import JSON, Handler, document, failure
 from healthlb.api.document import array, encode, leaving, real_server
-from healthlb.api.orders import additions, overrides, removals
+from healthlb.api.orders import addition, override, removal
 from healthlb.api.queries import QueryError, query_of
 from healthlb.api.rendering import in_slices
 from healthlb.api.source import SnapshotSource
@@ -105,12 +105,12 @@ def _wanted(host: tuple[str, int | None] | None, server: str | None) -> Wanted:
 
 
 def orders(snapshot: Snapshot, *, settings: bool) -> Iterator[str]:
-    """Yield `/api/v1/overrides`."""
+    """Yield `/api/v1/overrides`, an order at a time."""
     director = snapshot.director
-    removed = [removal for one in snapshot.virtual_servers for removal in one.removed]
-    told = {
-        "overrides": overrides(director.overrides),
-        "added": additions(director.additions, settings=settings),
-        "removed": removals(removed),
-    }
-    yield encode(told) + "\n"
+    yield '{"overrides":'
+    yield from array((encode(override(each)),) for each in director.overrides)
+    yield ',"added":'
+    yield from array((encode(addition(each, settings=settings)),) for each in director.additions)
+    yield ',"removed":'
+    yield from array((encode(removal(each)),) for one in snapshot.virtual_servers for each in one.removed)
+    yield "}\n"
