@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             path = _journal(arguments)
             complain(f"{error} Reading what it left in {path}.")
             last = _so_far(_reading(path, arguments), arguments, show)
+        show.tell_of_silence(arguments)
         if arguments.follow:
             _follow(way, arguments, last, show, time.sleep)
     except WrongUrlError as error:
@@ -220,13 +221,20 @@ class _Printer:
     def __init__(self, *, as_json: bool, colour: bool) -> None:
         self._as_json = as_json
         self._colour = colour
+        self.shown = 0
 
     def __call__(self, event: Event) -> None:
+        self.shown += 1
         if self._as_json:
             write(json.dumps(event) + "\n", flush=True)
             return
         text = printable(f"{local(event['at'])} {event['level']:7} {event['message']}")
         write(paint(text, _COLOURS.get(event["level"], ""), self._colour) + "\n", flush=True)
+
+    def tell_of_silence(self, arguments: argparse.Namespace) -> None:
+        """Say that there is nothing to show, where somebody may believe that it has not come yet."""
+        if not (self.shown or arguments.follow or self._as_json or arguments.limit == 0):
+            complain("there are no events that fit")
 
 
 def _document(event: "Occurrence") -> Event:

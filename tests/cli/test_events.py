@@ -127,6 +127,19 @@ def test_an_empty_journal_is_no_failure(journal: Journal, server: StandIn, capsy
     assert printed(server, capsys, "--since", "1h") == []
 
 
+def test_where_nothing_fits_that_is_said_beside_the_output(
+    journal: Journal, server: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal.events = []
+    for words, told in (
+        (["--vs", "shpo"], "healthlb: there are no events that fit\n"),
+        (["--vs", "shpo", "--json"], ""),
+        (["--limit", "0"], ""),
+    ):
+        assert main(["events", *words, "--url", server.url]) == 0
+        assert capsys.readouterr() == ("", told)
+
+
 @pytest.mark.parametrize(
     "words", [["--since", "soon"], ["--since", "-1h"], ["--limit", "-1"], ["--limit", "x"], ["more"]]
 )
