@@ -11,7 +11,7 @@ from healthlb.cli.words import UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    add_change(parser, "VS ADDRESS", host=False)
+    add_change(parser, "VS ADDRESS", host=False, words=("VS ADDRESS", "the virtual server, and what to add to it"))
     parser.add_argument("--name", help="its name (default: its address)")
     parser.add_argument("--weight", type=int, metavar="N", help="its weight (default: as the file's servers have it)")
     parser.add_argument(

@@ -14,7 +14,8 @@ from healthlb.cli.words import UsageError, complain, say
 CHANGE_DEADLINE = 30.0
 """Seconds for one change: the director answers once the table follows, which it waits for a while."""
 
-
+VS_RS = "VS RS"
+VS_RS_HELP = "the virtual server, and the real server's name or address"
 _LONGEST_NAME = 64
 
 
@@ -64,14 +65,17 @@ def pool_path(virtual_server: str) -> str:
     return f"/api/v1/virtual_servers/{quoted(virtual_server)}/real_servers"
 
 
-def add_change(parser: argparse.ArgumentParser, usage: str, *, host: bool = True) -> None:
-    """Add what every change takes; `usage` is a line for each form, without the program and the options."""
+def add_change(
+    parser: argparse.ArgumentParser, usage: str, *, host: bool = True, words: tuple[str, str] = (VS_RS, VS_RS_HELP)
+) -> None:
+    """Add what every change takes; `usage` is a line for each form, without the program and the options.
+
+    `words` are those of its first form, and what they are.
+    """
     name = parser.prog
     lines = [f"{name} {line} [options]" for line in usage.splitlines()]
     parser.usage = "\n       ".join(lines)
-    parser.add_argument(
-        "words", nargs="*", metavar="VS RS", help="the virtual server, and the real server's name or address"
-    )
+    parser.add_argument("words", nargs="*", metavar=words[0], help=words[1])
     if host:
         parser.add_argument(
             "--host",

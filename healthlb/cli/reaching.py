@@ -37,7 +37,7 @@ def reading_way(arguments: argparse.Namespace) -> Way:
         return Way(arguments.url, ca_file=arguments.ca_file)
     if arguments.config is None:
         return Way(DEFAULT_URL)
-    return Way(url_of(load(arguments.config)[1].api.listen))
+    return Way(url_of(named(arguments.config).api.listen))
 
 
 def admin_way(arguments: argparse.Namespace) -> Way:
@@ -68,7 +68,7 @@ def file_or_none(arguments: argparse.Namespace) -> "Config | None":
     Raise UsageError for a file that is named and faulty; that the default one is faulty is told.
     """
     if arguments.config is not None:
-        return load(arguments.config)[1]
+        return named(arguments.config)
     if not os.path.exists(DEFAULT_FILE):  # noqa: PTH110  pathlib takes long to import
         return None
     try:
@@ -76,6 +76,16 @@ def file_or_none(arguments: argparse.Namespace) -> "Config | None":
     except UsageError:
         complain(f"{DEFAULT_FILE} cannot be used, see `healthlb validate`; going by the defaults")
         return None
+
+
+def named(path: str) -> "Config":
+    """Return what a file that was named holds; raise UsageError, which says how the director is reached without it."""
+    try:
+        return load(path)[1]
+    except UsageError as error:
+        raise UsageError(
+            f"{error}\n--url reaches the director without the file, unix:/PATH or http://HOST:PORT"
+        ) from error
 
 
 def _token(path: str | None) -> str | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from healthlb.cli.client import DEFAULT_URL, UnreachableError, WrongUrlError, fetch_object, url_of
+from healthlb.cli.reaching import named
 from healthlb.cli.status_view import view
-from healthlb.cli.words import complain, load, wants_colour, write
+from healthlb.cli.words import complain, wants_colour, write
 
 PATH = "/api/v1/status"
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
@@ -48,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _url_of_file(path: str) -> str:
-    _, config = load(path)
-    return url_of(config.api.listen)
+    return url_of(named(path).api.listen)
 
 
 def _shown(url: str, as_json: bool, stream: TextIO) -> str:

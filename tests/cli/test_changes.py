@@ -143,6 +143,35 @@ def test_wrong_use_asks_nothing_and_is_status_2(
 
 
 @pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("weight shop web1", "say which weight, 0 to 65535, or --reset"),
+        ("weight --host 192.0.2.11", "say which weight, 0 to 65535, or --reset"),
+        ("weight shop web1 5 --reset", "give it or a weight, not both"),
+        ("weight --host 192.0.2.11 5 --reset", "give it or a weight, not both"),
+        ("weight shop", "say which real server: VS RS, or --host ADDRESS"),
+        ("weight shop web1 5 6", "say which real server: VS RS, or --host ADDRESS"),
+        ("weight --host 192.0.2.11 shop web1 5", "--host stands in the place of VS and RS"),
+    ],
+)
+def test_a_weight_that_is_missing_or_too_many_is_told_as_that(
+    words: str, told: str, director: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--url", director.url]) == 2
+    assert told in capsys.readouterr().err
+    assert director.asked == []
+
+
+@pytest.mark.parametrize("verb", ["drain shop web1", "status", "events", "overrides"])
+def test_where_a_named_file_is_faulty_the_way_without_it_is_told(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "healthlb.yaml").write_text("virtual_serves: {}\n")
+    assert main([*verb.split(), "-c", str(tmp_path / "healthlb.yaml")]) == 2
+    assert "--url reaches the director without the file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("status", "error", "expected", "told"),
     [
         (404, "There is no virtual server shop; did you mean shop2?", 1, "did you mean shop2?"),
