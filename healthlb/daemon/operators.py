@@ -12,7 +12,7 @@ from healthlb.core.weight import MOST_WEIGHT
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.orders import OrderBook, ended, names, what
 from healthlb.daemon.steady import Clock
-from healthlb.daemon.targets import Found, find, listed, no_such_pool, place
+from healthlb.daemon.targets import Found, find, listed, named, no_such_pool, place
 from healthlb.daemon.tasks import Tasks
 from healthlb.model.changes import Actor, Add, Change, ChangeOutcome, Disable, Drain, Lift, Remove, SetWeight, Target
 from healthlb.model.config import Config, RealServer
@@ -161,7 +161,7 @@ class Operators:
             base = self._config
             if change.virtual_server not in base.virtual_servers:
                 return no_such_pool(base, change.virtual_server)
-            server = await self._book.make(base, change.virtual_server, change.settings)
+            server = await self._book.make(base, change.virtual_server, self._settings(change))
             async with self._book.turn:
                 if self._stopping():
                     return STOPPING
@@ -170,6 +170,20 @@ class Operators:
                 if isinstance(server, str):
                     return ChangeOutcome("refused", server if server.endswith("?") else f"{server}.")
                 return await self._join(actor, change, server)
+
+    def _settings(self, change: Add) -> str:
+        """Return an addition's settings; a name or an address alone stands for the removed server that has it."""
+        removals = {each.address for each in self._book.orders.removals if each.virtual_server == change.virtual_server}
+        try:
+            said = json.loads(change.settings) if removals else None
+        except (ValueError, RecursionError):
+            return change.settings
+        if not isinstance(said, dict) or set(said) != {"address"} or not isinstance(said["address"], str):
+            return change.settings
+        pool = self._book.file.virtual_servers.get(change.virtual_server)
+        servers = [each for each in pool.real_servers if each.address in removals] if pool is not None else []
+        found = named(servers, said["address"])
+        return json.dumps({"address": str(found[0].address)}) if len(found) == 1 else change.settings
 
     async def _join(self, actor: Actor, change: Add, server: RealServer) -> ChangeOutcome:
         book, pool = self._book, change.virtual_server
@@ -285,7 +299,9 @@ def _found(config: Config, file: Config, removals: Iterable[Removal], target: Ta
     if isinstance(in_file, Found):
         for each in removals:
             if in_file.scope == Scope(each.virtual_server, each.address.address, each.address.port):
-                text = f"{in_file} was removed at run time by {each.who}; adding it again brings it back."
+                [(pool, server)] = in_file.servers
+                back = f"`healthlb add {pool.name} {server.name}` brings it back"
+                text = f"{in_file} was removed at run time by {each.who}; {back}."
                 return ChangeOutcome("unknown", text)
     return found
 

@@ -46,7 +46,7 @@ def find(config: Config, target: Target) -> Found | ChangeOutcome:
     if pool is None:
         return no_such_pool(config, target.virtual_server)
     servers = (*pool.real_servers, *pool.sorry_servers)
-    found = _named(servers, target.real_server)
+    found = named(servers, target.real_server)
     if len(found) == 1:
         [server] = found
         return Found(Scope(pool.name, server.address.address, server.address.port), ((pool, server),))
@@ -111,7 +111,8 @@ def covered(config: Config, scope: Scope) -> tuple[tuple[VirtualServer, RealServ
     )
 
 
-def _named(servers: Sequence[RealServer], text: str) -> list[RealServer]:
+def named(servers: Sequence[RealServer], text: str) -> list[RealServer]:
+    """Return those of some servers that a text names: by name, by address and port, or by address."""
     by_name = [each for each in servers if each.name == text]
     if by_name:
         return by_name

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from healthlb.config import ConfigError
+from healthlb.config.faults import Fault
 from healthlb.daemon import operators
 from healthlb.model.changes import Actor, Add, Change, Disable, Drain, Lift, Remove, SetWeight, Target
 from healthlb.model.config import Config, RealServer
@@ -316,13 +318,52 @@ def test_a_removed_server_stays_out_until_it_is_added_again_as_the_file_has_it()
         gone = await desk.asked(Drain(IN_SHOP))
         assert gone.result == "unknown"
         assert gone.message == (
-            "web1 (192.0.2.1:80) in shop was removed at run time by alice; adding it again brings it back."
+            "web1 (192.0.2.1:80) in shop was removed at run time by alice; `healthlb add shop web1` brings it back."
         )
         outcome = await desk.done(add("192.0.2.1:80", weight=9))
         assert outcome.message == "web1 (192.0.2.1:80) is back in shop, as the file lists it."
         assert outcome.warnings == ("The settings that were given with it are not used: the file's are.",)
         assert desk.saved[-1] == Orders()
         assert desk.controller.pools.by_name["shop"].members[1].server.weight == 3
+
+    play(story)
+
+
+@pytest.mark.parametrize("word", ["web1", "192.0.2.1", "192.0.2.1:80"])
+def test_a_removed_server_is_brought_back_by_each_word_that_it_may_be_removed_by(word: str) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.begin(POOL)
+        await desk.done(Remove(Target(word, "shop")))
+        outcome = await desk.done(Add("shop", json.dumps({"address": word})))
+        assert outcome.message == "web1 (192.0.2.1:80) is back in shop, as the file lists it."
+        assert desk.saved[-1] == Orders()
+
+    play(story)
+
+
+def test_what_names_no_removed_server_or_says_more_than_its_name_is_added_as_it_is_written() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.begin(shop(web(WEB1, name="web1"), web(replace(WEB1, port=81), name="web2"), web(WEB3)))
+        given: list[str] = []
+
+        def making(config: Config, name: str, settings: str) -> RealServer:
+            given.append(settings)
+            raise ConfigError([Fault("the request", 1, 1, "", "no")])
+
+        desk.making = making
+        await desk.done(Remove(Target("web1", "shop")))
+        await desk.done(Remove(Target("web2", "shop")))
+        wanted = [
+            '{"address": "192.0.2.1"}',  # which of the two?
+            '{"address": "192.0.2.1:80", "weight": 1}',
+            '{"address": "192.0.2.9"}',
+            '{"address": 1}',
+            "[1]",
+            "nonsense",
+        ]
+        for settings in wanted:
+            assert (await desk.asked(Add("shop", settings))).result == "refused"
+        assert given == wanted
 
     play(story)
 
