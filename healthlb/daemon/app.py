@@ -84,6 +84,7 @@ class Director:
         chance = random.Random()  # noqa: S311  spreads probes and retries, guards nothing
         self._table = table
         self._manager = manager
+        self._dry_run = not kernel
         self._waits = 0
         self._waited_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -162,6 +163,7 @@ class Director:
         if refused:
             raise StartError(refused)
         await self.memory.open(file.director)
+        self._keep_a_dry_run_quiet()
         await self.book.begin(self.memory.orders)
         draft = await self.book.draft(file, self.book.orders, {})
         config = draft.config
@@ -276,6 +278,13 @@ class Director:
 
     def _hint(self, check: Check, target: Target) -> None:
         self.prober.hurry(check, target)
+
+    def _keep_a_dry_run_quiet(self) -> None:
+        """Have a dry run notify nobody where it cannot know whether it is alone, as that of a user without rights."""
+        failing = self.memory.status().failing
+        if self._dry_run and failing and not self.notifying.silent:
+            self._silence(f"a dry run without saved state: {failing}")
+            self._tell(Warned("another director may use the saved state: this dry run notifies nobody"))
 
     def _silence(self, why: str) -> None:
         self.notifying.silent = why

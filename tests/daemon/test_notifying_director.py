@@ -89,3 +89,21 @@ def test_a_deaf_receiver_holds_up_neither_a_reload_nor_for_long_a_stop(tmp_path:
                 await asyncio.wait([house.serving])
 
     play(tmp_path, story)
+
+
+def test_a_dry_run_that_cannot_have_the_saved_state_notifies_nobody_and_says_so(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        async with receiving() as receiver, receiving() as server:
+            put(house, real(server.port), notifier("oncall", receiver.hook(), group=0.0))
+            broken = replace(house.loader.config.director, state_dir=str(tmp_path / "no" / "state"))
+            house.loader.config = replace(house.loader.config, director=broken)
+            warned: list[str] = []
+            house.director.chronicle.listeners.append(lambda each: warned.append(each.sentence))
+            await house.begin()
+            await until(lambda: any("is UP" in each for each in warned))
+            [status] = (await house.director.view.snapshot(0)).director.notifiers
+            assert status.failing.startswith("a dry run without saved state: ")
+            assert "another director may use the saved state: this dry run notifies nobody" in warned
+            assert seen(receiver) == []
+
+    play(tmp_path, story)
