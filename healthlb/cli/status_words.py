@@ -12,8 +12,9 @@ def problems(director: dict[str, Any], pools: list[dict[str, Any]]) -> list[str]
     told += [] if refused is None else [f"the newest configuration was refused: {refused}"]
     told += [_in_panic(pool) for pool in pools if pool["state"] == "panic"]
     for key, what in (("state", "a restart would forget what was changed"), ("journal", "events are not kept")):
-        failing = (director.get(key) or {}).get("failing")
-        told += [f"{what}: {failing}"] if failing else []
+        kept = director.get(key) or {}
+        place = f"{kept['path']}: " if kept.get("path") else ""
+        told += [f"{what}: {place}{kept['failing']}"] if kept.get("failing") else []
     for notifier in director.get("notifiers", ()):
         if notifier["failing"]:
             waiting = counted(notifier["waiting"], "message")

@@ -116,6 +116,10 @@ def test_what_was_changed_at_run_time_is_counted_at_the_top(show: Show) -> None:
     [
         ({"state": {"failing": "disk full"}}, "PROBLEM a restart would forget what was changed: disk full"),
         ({"journal": {"failing": "disk full", "dropped_total": 0}}, "PROBLEM events are not kept: disk full"),
+        (
+            {"state": {"failing": "no space left on device", "path": "/var/lib/healthlb"}},
+            "PROBLEM a restart would forget what was changed: /var/lib/healthlb: no space left on device",
+        ),
         ({"journal": {"failing": None, "dropped_total": 3}}, "warning 3 events could not be kept"),
         (
             {"notifiers": [NOTIFIER | {"failing": "status 500", "waiting": 7}]},
