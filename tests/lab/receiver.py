@@ -1,9 +1,12 @@
 """Receivers of what notifiers post, in a topology's machines: one that takes everything, one that never answers."""
 
+import contextlib
 import json
+import os
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from topology import Machine
@@ -61,3 +64,21 @@ class DeafReceiver:
         with machine.inside():
             self._listener = socket.create_server((address, port), backlog=512)
         machine.net.at_end(self._listener.close)
+
+
+class PipeReader:
+    """Reads a named pipe, which it makes, as a program that was written for keepalived does."""
+
+    def __init__(self, machine: Machine, path: Path) -> None:
+        os.mkfifo(path, 0o600)
+        # For writing as well, so that the pipe never ends: writers come and go (fifo(7)).
+        self._number = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._heard = b""
+        machine.net.at_end(lambda: os.close(self._number))
+
+    def lines(self) -> list[str]:
+        """Return the whole lines that have come so far."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._heard += os.read(self._number, 65536)
+        return self._heard.decode().split("\n")[:-1]
