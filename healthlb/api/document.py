@@ -108,6 +108,7 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "sha256": config.sha256,
             "loaded_at": timestamp(config.loaded_at),
             "refused": config.refused,
+            "max_reload_change": config.max_reload_change,
         },
         "table": {
             "backend": table.backend,

@@ -60,7 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     rehearsal = rehearse(config, actual, now.known, services, now.now, overrides=overrides, levels=now.levels)
     operations = [str(operation) for operation in rehearsal.operations]
     share, limit = rehearsal.share * 100, arguments.limit
-    notes = [*amended.notes, *_guesses(now), *_limited(share, config)]
+    notes = [
+        *amended.notes,
+        *_guesses(now),
+        *_limited(share, config.director.max_reload_change if now.most is None else now.most),
+    ]
     lost = _lost(rehearsal, config, now)
     if arguments.json:
         whole = {"operations": operations, "waiting": list(rehearsal.waiting), "notes": notes}
@@ -134,8 +138,7 @@ def _guesses(now: "Running") -> list[str]:
     ]
 
 
-def _limited(share: float, config: "Config") -> list[str]:
-    most = config.director.max_reload_change
+def _limited(share: float, most: float) -> list[str]:
     if share <= most:
         return []
     return [f"it takes out {_shown(share)} of the live weight; with max_reload_change {_shown(most)} it needs --force"]

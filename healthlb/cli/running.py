@@ -23,7 +23,8 @@ class Running:
     """What is known of its servers at the moment `now` (UNIX seconds), and the orders that it has.
 
     `levels` are its pools: quorums, and rows that leave. `guessed` are the additions whose settings it would not tell:
-    they are made of what the status shows.
+    they are made of what the status shows. `most` is the share of the live weight, in percent, that it lets a reload
+    take out, None where nobody knows: that of the configuration in force counts, not that of the file to come.
     """
 
     known: Known = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Running:
     orders: Orders = field(default_factory=Orders)
     now: float = 0.0
     guessed: tuple[Addition, ...] = ()
+    most: float | None = None
 
 
 def running(way: client.Way, admin: client.Way | None, file: Config) -> Running:
@@ -54,6 +56,8 @@ def running(way: client.Way, admin: client.Way | None, file: Config) -> Running:
         additions = tuple(_addition(each, settings, pools) for each in told)
         guessed = tuple(each for each in additions if (each.virtual_server, str(each.address)) not in settings)
         now = moment(status["taken_at"])
+        most = director.get("config", {}).get("max_reload_change")
+        most = None if most is None else float(most)
         known = {
             (pool["name"], endpoint(server["address"])): _standing(server, file.virtual_servers.get(pool["name"]), now)
             for pool in pools
@@ -65,7 +69,7 @@ def running(way: client.Way, admin: client.Way | None, file: Config) -> Running:
             f"what answers at {way.url} is no healthlb director that this version understands."
         ) from error
     by_key = {level.server.service.key: level for level in levels}
-    return Running(known, by_key, Orders(overrides, additions, removals), now, guessed)
+    return Running(known, by_key, Orders(overrides, additions, removals), now, guessed, most)
 
 
 def endpoint(text: str) -> Endpoint:

@@ -111,7 +111,13 @@ class View:
             name=config.director.name,
             version=__version__,
             started_at=self._started_at,
-            config=ConfigStatus(config.path, config.sha256, self._reload.loaded_at, self._reload.refused),
+            config=ConfigStatus(
+                config.path,
+                config.sha256,
+                self._reload.loaded_at,
+                self._reload.refused,
+                config.director.max_reload_change,
+            ),
             table=TableStatus(
                 backend=self._backend,
                 in_sync=controller.in_sync,

@@ -140,12 +140,16 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConfigStatus:
-    """The configuration in force, and why the newest reload was refused if it was."""
+    """The configuration in force, and why the newest reload was refused if it was.
+
+    `max_reload_change` is the share of the live weight, in percent, that the next reload may take out.
+    """
 
     path: str
     sha256: str
     loaded_at: float
     refused: str | None = None
+    max_reload_change: float = 100.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ directors = st.builds(
     name=texts,
     version=texts,
     started_at=moments,
-    config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts),
+    config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts, st.floats(0, 100)),
     table=st.builds(TableStatus, texts, st.booleans(), st.none() | moments, counts, counts, counts, st.tuples(texts)),
     probing=st.builds(
         ProbingStatus,
@@ -226,6 +226,7 @@ ADDED = {
     "taken_at",
     "ready",
     "director.config.refused",
+    "director.config.max_reload_change",
     "director.table.operations_total",
     "director.table.failing",
     "director.probing.probes",

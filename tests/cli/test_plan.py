@@ -211,6 +211,19 @@ def test_the_files_own_limit_is_a_note(
     assert whole["notes"] == [told.removeprefix("note: ")]
 
 
+def test_the_limit_that_is_in_force_counts_whatever_the_file_to_come_says(
+    director: Running, file: Path, listening: StandIn, admin: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    director.director["config"] = {"max_reload_change": 10.0}
+    write(file, listening.url, admin.url, servers="123", more="director: {max_reload_change: 50%}\n")
+    _, lines, _ = planned(file, capsys)
+    assert lines[-1] == "note: it takes out 25 % of the live weight; with max_reload_change 10 % it needs --force"
+    director.director["config"] = {"max_reload_change": 50.0}
+    write(file, listening.url, admin.url, servers="123", more="director: {max_reload_change: 10%}\n")
+    _, lines, _ = planned(file, capsys)
+    assert not any("--force" in line for line in lines)
+
+
 @pytest.mark.parametrize("limit", ["much", "-1%", "101%", "nan", "%"])
 def test_a_limit_that_is_none_is_wrong_use(limit: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, errors = planned(file, capsys, f"--limit={limit}")

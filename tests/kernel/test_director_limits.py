@@ -66,6 +66,7 @@ def test_a_reload_that_takes_out_too_much_is_refused_untouched_until_it_is_force
         assert director.table() == table
         planned = director.command("plan", "--limit", "30%")
         assert planned.returncode == 1, planned
+        assert "with max_reload_change 30 % it needs --force" in planned.stdout
         assert director.command("plan", "--limit", "50%").returncode == 2
         assert director.table() == table
 
