@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     services, overrides = frozenset(now.levels), now.orders.overrides
     rehearsal = rehearse(config, actual, now.known, services, now.now, overrides=overrides, levels=now.levels)
     operations = [str(operation) for operation in rehearsal.operations]
-    share, limit = rehearsal.share * 100, arguments.limit
+    share, limit = round(rehearsal.share * 100, 9), arguments.limit  # 7 of 100 is 7 %, and not a little more
     notes = [
         *amended.notes,
         *_guesses(now),

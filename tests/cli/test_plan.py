@@ -198,6 +198,21 @@ def test_a_plan_that_takes_out_more_than_the_limit_is_the_answer_no(
     assert ("127.0.0.1:4 in shop" in errors) == (expected == 1)
 
 
+@pytest.mark.parametrize("weight", [7, 14, 28, 55])
+def test_a_share_that_is_just_the_limit_is_within_it(
+    weight: int, file: Path, table: MemoryTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {1: weight, 2: 100 - weight, 3: 0, 4: 0}
+    rows = [Destination(Endpoint("127.0.0.1", port), Method("nat"), each) for port, each in weights.items()]
+    assert table.apply([EditDestination(KEY, row) for row in rows]) == []
+    text = (
+        file.read_text().replace("weight: 1}", "weight: 0}").replace("web2, weight: 0", f"web2, weight: {100 - weight}")
+    )
+    file.write_text(text)
+    assert planned(file, capsys, "--limit", f"{weight}%")[0] == 2
+    assert planned(file, capsys, "--limit", f"{weight - 1}%")[0] == 1
+
+
 def test_the_files_own_limit_is_a_note(
     file: Path, listening: StandIn, admin: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
