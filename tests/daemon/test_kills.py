@@ -29,7 +29,7 @@ def test_two_hundred_kills_while_a_weight_changes_leave_the_old_one_or_the_new_o
         for number in range(1, ROUNDS + 1):
             process = kills.begin()
             weight = kills.weight()
-            assert weight in expected, (tmp_path / "log").read_text()[-4000:]
+            assert weight in expected, (kills.seed, (tmp_path / "log").read_text()[-4000:])
             seen_new += weight == number - 1
             answered = kills.change_and_kill(process, PATH, number)
             expected = {number} if answered else {weight, number}

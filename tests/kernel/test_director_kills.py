@@ -46,7 +46,7 @@ def test_kills_leave_the_table_at_the_old_weight_or_the_new_one_and_no_request_f
     with Load(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, pause=0.05) as load:
         for number in range(2, ROUNDS + 2):
             old = kills.weight()
-            assert old in expected, director.logged()[-4000:]
+            assert old in expected, (kills.seed, director.logged()[-4000:])
             new += old == number - 1
             wanted = {REMOTE: 1 if old is None else old, LOCAL: 1}
             eventually(director.weights, wanted.__eq__)

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -49,7 +50,8 @@ class Kills:
 
     def __init__(self, folder: Path, start: Callable[..., "subprocess.Popen[str]"], *options: str) -> None:
         self.socket = folder / "admin.sock"
-        self.chance = random.Random(20261122)
+        self.seed = secrets.randbits(32)
+        self.chance = random.Random(self.seed)
         self.answered = 0
         self._nursery = start(
             sys.executable, str(Path(__file__).with_name("forking.py")), "-c", str(folder / "healthlb.yaml"), *options
