@@ -81,6 +81,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     word = next((word for word in given if not word.startswith("-")), "")
     chosen = ALIASES.get(word, word)
+    if word and chosen not in VERBS:
+        parser.error(_no_verb(word))
     for name, purpose in VERBS.items():
         aliases = [alias for alias, verb_name in ALIASES.items() if verb_name == name]
         each = verbs.add_parser(name, help=purpose, description=purpose, aliases=aliases)
@@ -89,3 +91,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
             verb.add_arguments(each)
             each.set_defaults(run=verb.run)
     return parser
+
+
+def _no_verb(word: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  only those who mistype wait for it
+
+    near = get_close_matches(word[:40], [*VERBS, *ALIASES], 1)
+    shown = repr(word if len(word) <= 40 else word[:39] + "…")
+    return f"there is no verb {shown}; " + (f"did you mean {near[0]}?" if near else "see `healthlb --help`")

@@ -385,3 +385,21 @@ def test_overrides_that_are_none_are_one_sentence(
     director.answering = lambda _: (200, value)
     assert main(["overrides", "--url", director.url]) == 1
     assert "no healthlb director that this version understands" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("drian shop web1", "healthlb: error: there is no verb 'drian'; did you mean drain?"),
+        ("enabel shop web1", "did you mean enable?"),
+        ("lift shop web1", "healthlb: error: there is no verb 'lift'; see `healthlb --help`"),
+        ("\x1b[31m" + "x" * 90, "…'; see `healthlb --help`"),
+    ],
+)
+def test_a_mistyped_verb_is_status_2_and_a_near_one_is_named(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "\x1b" not in printed.err
