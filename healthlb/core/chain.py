@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from healthlb.core.decision import Decision
-from healthlb.core.desired import Standing
+from healthlb.core.desired import Standing, weight_when_up
 from healthlb.model.config import RealServer
 from healthlb.model.health import Feedback, Health
 
@@ -42,11 +42,13 @@ def sorry_chain(server: RealServer, named: Named, standing: Standing, decision: 
     if standing.applied.admin is not None:
         return tuple(steps)
     if standing.health is Health.DOWN:
-        steps.append(_out(server, "down"))
+        steps.append("0 (down)" if row is not None else "out (down)")
     elif decision is not None and row is None:
         steps.append("out (standing by)")
     elif row is not None and not row.weight:
         steps.append("0 (standing down)")
+    elif row is not None and standing.health is Health.UNKNOWN and row.weight != weight_when_up(server, standing):
+        steps.append("unchanged (unknown)")
     return tuple(steps)
 
 
@@ -67,9 +69,11 @@ def _said(server: RealServer, named: Named, standing: Standing) -> list[str]:
 
 
 def _after_order(server: RealServer, standing: Standing, *, gone: bool) -> tuple[str, ...]:
+    if gone and standing.applied.remove and (standing.health is not Health.DOWN or server.on_failure == "quiesce"):
+        return ("out (drained)",)
     if standing.applied.admin == "drain" and standing.health is Health.DOWN:
         return (_out(server, "down"),)
-    return ("out (drained)",) if gone and standing.applied.remove else ()
+    return ()
 
 
 def _out(server: RealServer, why: str) -> str:

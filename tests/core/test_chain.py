@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from healthlb.core.desired import Standing
 from healthlb.core.policy import Decision, Level, Looked, chain, decide, sorry_chain
@@ -11,7 +12,8 @@ from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import Applied
 from healthlb.model.table import Destination, Method, Service, ServiceKey
-from tests.strategies import real_server
+from tests.core.test_policy_invariants import Rows
+from tests.strategies import NOW, levels, present_rows, real_server
 
 WEB1, WEB2, SORRY = (Endpoint(f"192.0.2.{number}", 80) for number in (1, 2, 250))
 SERVICE = Service(ServiceKey.at("tcp", Endpoint("198.51.100.1", 80)), "rr")
@@ -20,6 +22,7 @@ REMOVED = replace(SERVER, on_failure="remove")
 UP, DOWN, UNKNOWN = (Standing(health) for health in (Health.UP, Health.DOWN, Health.UNKNOWN))
 RAMPING = Standing(Health.UP, recovered_at=100.0)
 HELD = Standing(Health.UP, held_until=200.0)
+DRAINED = "20 -> drain (operator) -> out (drained)"
 BOAST = [("agent", Feedback(150, percent=True))]
 
 
@@ -46,7 +49,8 @@ def said(*feedback: Feedback, **applied: object) -> Standing:
         (SERVER, said(weight=5), [], {}, "20 -> 5 (override)"),
         (SERVER, said(weight=5, admin="drain"), BOAST, {}, "20 -> 5 (override) -> drain (operator) -> 150 % (agent)"),
         (SERVER, said(admin="disable"), [], {}, "20 -> disable (operator)"),
-        (SERVER, said(admin="drain", remove=True), [], {}, "20 -> drain (operator) -> out (drained)"),
+        (SERVER, said(admin="drain", remove=True), [], {}, DRAINED),
+        (SERVER, replace(said(admin="drain", remove=True), health=Health.DOWN), [], {}, DRAINED),
         (SERVER, replace(DOWN, applied=Applied("drain")), [], {}, "20 -> drain (operator) -> 0 (down)"),
         (SERVER, RAMPING, [], {}, "20 -> 1 (slow start)"),
         (SERVER, HELD, [], {}, "20 -> 0 (flapping)"),
@@ -88,8 +92,27 @@ def test_the_chain_of_a_sorry_server_tells_why_it_has_no_traffic() -> None:
     sorry = real_server(SORRY, weight=3)
     standing_by = decided(SERVER, UP, sorry_servers=(sorry,))
     assert sorry_chain(sorry, [], UP, standing_by) == ("3", "out (standing by)")
-    assert sorry_chain(sorry, [], DOWN, standing_by) == ("3", "0 (down)")
+    assert sorry_chain(sorry, [], DOWN, standing_by) == ("3", "out (down)")
     assert sorry_chain(sorry, [], said(admin="drain"), standing_by) == ("3", "drain (operator)")
     shop = VirtualServer("shop", SERVICE, Method("nat"), (SERVER,), sorry_servers=(sorry,))
     leaving = decide(Level(shop, [UP], [UP]), Looked({SORRY: Destination(SORRY, Method("nat"), 3)}), 100.0)
     assert sorry_chain(sorry, [], UP, leaving) == ("3", "0 (standing down)")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(levels(), present_rows)
+def test_the_last_step_of_every_chain_is_what_is_wanted_in_the_table(level: Level, present: Rows) -> None:
+    decision = decide(level, Looked(present), NOW)
+    real = zip(level.server.real_servers, level.standings, strict=True)
+    sorry = zip(level.server.sorry_servers, level.sorry, strict=True)
+    for tell, pairs in ((chain, real), (sorry_chain, sorry)):
+        for server, standing in pairs:
+            row = decision.row.destinations.get(server.address)
+            last = tell(server, [("agent", each) for each in standing.feedback], standing, decision)[-1]
+            if last.startswith("out "):
+                assert row is None
+            elif standing.applied.admin is not None:
+                assert row is None or not row.weight
+            elif "unknown" not in last and not (standing.feedback and last.endswith("(agent)")):
+                assert row is not None
+                assert row.weight == int(last.split()[0])
