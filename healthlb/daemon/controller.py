@@ -33,6 +33,7 @@ from healthlb.model.events import (
     TableChanged,
     TableLost,
     TableRegained,
+    Warned,
 )
 from healthlb.model.overrides import Override
 from healthlb.model.table import IpvsTable, ServiceKey
@@ -88,6 +89,7 @@ class Controller:
         self._taken: set[str] = set()
         self._failing = FailingOperations(chance)
         self._lost_attempts = 0
+        self._undecided: dict[ServiceKey, str] = {}
         self._running: asyncio.Future[Any] | None = None
         self._foreign: tuple[ServiceKey, ...] | None = None
         self.pools = pools
@@ -176,7 +178,7 @@ class Controller:
     @property
     def in_sync(self) -> bool:
         """Whether the table is what the latest verdicts want, as far as is known."""
-        pending = self._failing or self._taken or self.pools.dirty or self.pools.former
+        pending = self._failing or self._undecided or self._taken or self.pools.dirty or self.pools.former
         return self.known is not None and self.lost is None and not pending
 
     @property
@@ -186,7 +188,9 @@ class Controller:
 
     def failing(self) -> tuple[str, ...]:
         """Return what fails now, with reasons."""
-        return (self.lost,) if self.lost is not None else self._failing.sentences()
+        if self.lost is not None:
+            return (self.lost,)
+        return (*self._undecided.values(), *self._failing.sentences())
 
     async def with_table(self, work: Callable[[], Answer]) -> Answer:
         """Do other work with the table, between passes; raise TableUnavailableError or TimeoutError."""
@@ -325,8 +329,12 @@ class Controller:
     async def _take(self, job: Job, outcome: Outcome) -> None:
         """Tell what was found of the job's pools, and keep it."""
         breath, ended = Breath(), self.pools.steady()
+        self._note_faults(job, outcome)
         for level in job.pools:
-            pool, worth = self.pools.by_name[level.server.name], outcome.worth[level.server.service.key]
+            pool, worth = self.pools.by_name[level.server.name], outcome.worth.get(level.server.service.key)
+            if worth is None:
+                self._appointments.note(pool.server.name, None, None)
+                continue
             for event in news(pool, worth, job.now):
                 self._sink(event)
             decision = settled(worth.decision, job.now, ended)
@@ -334,6 +342,16 @@ class Controller:
                 self.pools.turns += 1
             self._appointments.note(pool.server.name, again_at(pool, decision), decision.look_at)
             await breath()
+
+    def _note_faults(self, job: Job, outcome: Outcome) -> None:
+        """Keep the faults in the decisions on pools, and tell of new ones; the next look tries them again."""
+        decided = {level.server.service.key for level in job.pools}
+        before = self._undecided
+        kept = {key: fault for key, fault in before.items() if key not in decided and key in self.pools.ours}
+        self._undecided = kept | outcome.faults
+        for key, fault in outcome.faults.items():
+            if before.get(key) != fault:
+                self._sink(Warned(f"{fault}: its rows stay as they are."))
 
     def _seen(self, reading: TableReading, foreign: tuple[ServiceKey, ...], now: float) -> None:
         self._look = False

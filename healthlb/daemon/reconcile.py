@@ -10,6 +10,7 @@ from typing import Literal
 from healthlb.core.plan import applied, plan, scope, service_of
 from healthlb.core.policy import Decision, Level, Looked, decide, weight_when_up
 from healthlb.core.pool import pool_state
+from healthlb.daemon.fault import describe
 from healthlb.linux.table import Table
 from healthlb.model.counters import TableReading
 from healthlb.model.health import Health
@@ -57,7 +58,8 @@ class Worth:
 class Outcome:
     """What one pass did: the reading if there was one, the table as it is now, and what was done and refused.
 
-    `worth` is that of the job's pools, by their service.
+    `worth` is that of the job's pools, by their service; `faults` says of those that could not be decided on why not.
+    Nothing was done to their rows.
     """
 
     reading: TableReading | None
@@ -68,6 +70,7 @@ class Outcome:
     failures: tuple[OperationFailure, ...]
     foreign: tuple[ServiceKey, ...]
     worth: dict[ServiceKey, Worth] = field(default_factory=dict)
+    faults: dict[ServiceKey, str] = field(default_factory=dict)
 
 
 def reconcile(table: Table, job: Job) -> Outcome:
@@ -90,7 +93,7 @@ def reconcile(table: Table, job: Job) -> Outcome:
 def _attempt(table: Table, job: Job) -> Outcome:
     reading = table.read() if job.read or job.known is None else None
     actual = reading.table if reading is not None else job.known or IpvsTable()
-    decisions = _decisions(job, actual, reading)
+    decisions, faults = _decisions(job, actual, reading)
     wanted = {key: decision.row for key, decision in decisions.items()}
     foreign = tuple(key for key in actual.services if key not in job.ours and key not in job.former)
     touched = wanted.keys() | job.former | (frozenset(foreign) if job.remove_foreign else frozenset())
@@ -101,9 +104,9 @@ def _attempt(table: Table, job: Job) -> Outcome:
         drift = frozenset(plan(here, scope(job.known, touched))) & frozenset(operations)
     done, failures = _carry_out(table, actual, operations, job.held)
     table_now = applied(actual, done)
-    keys = [level.server.service.key for level in job.pools]
-    worth = {key: _worth(level, decisions[key], table_now) for key, level in zip(keys, job.pools, strict=True)}
-    return Outcome(reading, table_now, wanted, done, drift, failures, foreign, worth)
+    levels = {level.server.service.key: level for level in job.pools}
+    worth = {key: _worth(levels[key], decision, table_now) for key, decision in decisions.items()}
+    return Outcome(reading, table_now, wanted, done, drift, failures, foreign, worth, faults)
 
 
 def _carry_out(
@@ -152,17 +155,23 @@ def _worth(level: Level, decision: Decision, table: IpvsTable) -> Worth:
     return Worth(decision, state, judged=bool(healths) and Health.UNKNOWN not in healths)
 
 
-def _decisions(job: Job, actual: IpvsTable, reading: TableReading | None) -> dict[ServiceKey, Decision]:
+def _decisions(
+    job: Job, actual: IpvsTable, reading: TableReading | None
+) -> tuple[dict[ServiceKey, Decision], dict[ServiceKey, str]]:
+    """Return what was decided; a fault of ours in the decision on one pool leaves that pool alone, and no other."""
     persistent = any(level.server.service.persistence is not None for level in job.pools)
     pin = reading is not None and persistent and job.templates_pin()
-    decisions = {}
+    decisions, faults = {}, {}
     for level in job.pools:
         key = level.server.service.key
         present = actual.services.get(key)
         usage = reading.destinations.get(key, {}) if reading is not None else None
         looked = Looked(present.destinations if present is not None else {}, usage, pin)
-        decisions[key] = decide(level, looked, job.now)
-    return decisions
+        try:
+            decisions[key] = decide(level, looked, job.now)
+        except Exception as error:  # noqa: BLE001  all other pools are to go on
+            faults[key] = f"{level.server.name}: {describe(error)}"
+    return decisions, faults
 
 
 def _without_held(operations: Sequence[Operation], held: frozenset[Operation]) -> Sequence[Operation]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from healthlb.core import policy
+from healthlb.core.policy import Decision, Level, Looked
 from healthlb.daemon import reconcile
-from healthlb.model.events import DriftRepaired, OperationFailed, TableLost
+from healthlb.model.events import DriftRepaired, OperationFailed, TableLost, Warned
 from healthlb.model.operations import AddDestination, AddService, DeleteService, Operation
 from healthlb.model.snapshot import PoolState
 from healthlb.model.table import Service, Timeouts
@@ -257,3 +259,38 @@ def test_a_pool_is_valued_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     run(story)
     assert threads
     assert threading.get_ident() not in threads
+
+
+def test_a_fault_in_the_decision_on_one_pool_leaves_its_rows_alone_and_no_other_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faulty = True
+
+    def decide(level: Level, looked: Looked, now: float) -> Decision:
+        if level.server.name == "shop" and faulty:
+            raise ZeroDivisionError("float division by zero")
+        return policy.decide(level, looked, now)
+
+    async def story(rig: Rig) -> None:
+        nonlocal faulty
+        faulty = False
+        await rig.adopt(shop(), shop(web(WEB3), key=OTHER, name="other"))
+        await rig.result(WEB1, PASS)
+        faulty = True
+        monkeypatch.setattr(reconcile, "decide", decide)
+        await rig.result(WEB1, FAIL)
+        await rig.result(WEB3, PASS)
+        await rig.look()
+        assert (rig.table.weights(), rig.table.weights(OTHER)) == ({WEB1: 1}, {WEB3: 1})
+        assert rig.controller.lost is None
+        assert not rig.controller.in_sync
+        [fault] = rig.controller.failing()
+        assert fault.startswith("shop: internal fault")
+        assert not rig.controller._due()
+        assert len(rig.told(Warned)) == 1
+        faulty = False
+        await rig.look()
+        assert rig.table.weights() == {WEB1: 0}
+        assert rig.controller.in_sync
+
+    run(story)
