@@ -4,6 +4,7 @@ What schedulers make of a weight: Linux net/netfilter/ipvs/ip_vs_rr.c, ip_vs_lc.
 0; ip_vs_fo.c takes the highest; ip_vs_ovf.c takes it for a number of connections; the others share by it.
 """
 
+import os
 from collections.abc import Callable, Iterator
 
 from healthlb.model.config import Config, Quorum, RealServer, VirtualServer
@@ -22,14 +23,14 @@ WITHOUT_SHARES = {
 
 
 def advice(config: Config) -> tuple[str, ...]:
-    """Return one sentence for each kind of thing to think about."""
+    """Return one sentence for each kind of thing to think about. It asks for files, and is for a thread."""
     pools = config.virtual_servers.values()
     found = []
     for concerns, sentence in POOLS:
         names = [pool.name for pool in pools if concerns(pool)]
         if names:
             found.append(f"virtual_servers.{_listed(names)}: {sentence}")
-    return (*found, *_unshared(config), *_in_the_clear(config))
+    return (*found, *_unshared(config), *_in_the_clear(config), *_unread(config))
 
 
 def _climbs(server: RealServer) -> bool:
@@ -90,6 +91,17 @@ def _in_the_clear(config: Config) -> Iterator[str]:
         sent = notifier.settings
         if isinstance(sent, Webhook) and sent.header_files and (sent.url or "").lower().startswith("http:"):
             yield f"notifiers.{notifier.name}: what header_files hold goes in the clear over http; use https"
+
+
+def _unread(config: Config) -> Iterator[str]:
+    """Tell of files that a notifier will ask for first when something has happened, and nobody hears of it then."""
+    for notifier in config.notifiers.values():
+        sent = notifier.settings
+        wanted = [(key, getattr(sent, key, None)) for key in ("url_file", "ca_file", "password_file")]
+        wanted += [("header_files", path) for _, path in (sent.header_files if isinstance(sent, Webhook) else ())]
+        for key, path in wanted:
+            if path is not None and not os.access(path, os.R_OK):
+                yield f"notifiers.{notifier.name}: {key} {path} is not there, or not for this user to read"
 
 
 def _listed(names: list[str]) -> str:

@@ -20,7 +20,8 @@ def told(file: Any, *lines: str) -> list[str]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_there_is_nothing_to_say_of_the_examples(path: Path) -> None:
-    assert advice(Loader(str(path), environ={}).load()) == ()
+    said = advice(Loader(str(path), environ={}).load())
+    assert [each for each in said if "for this user to read" not in each] == []  # no machine has the files they name
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,17 @@ def test_many_pools_are_one_sentence(file: Any) -> None:
 
 
 def test_a_secret_header_in_the_clear_is_told(file: Any) -> None:
-    webhook = "notifiers: {a: {type: webhook, url: 'http://192.0.2.1/', header_files: {X-Token: /t}}}\n"
+    webhook = "notifiers: {a: {type: webhook, url: 'http://192.0.2.1/', header_files: {X-Token: /dev/null}}}\n"
     assert list(advice(file.load(SHOP + POOL + webhook))) == [
         "notifiers.a: what header_files hold goes in the clear over http; use https"
     ]
     assert advice(file.load(SHOP + POOL + webhook.replace("http:", "https:"))) == ()
+
+
+def test_a_notifiers_file_that_cannot_be_read_is_told_before_it_is_needed(file: Any) -> None:
+    mail = "m: {type: mail, to: a@b.example, from: a@b.example, username: u, password_file: /none/p, tls: tls}"
+    hook = "h: {type: webhook, url_file: /none/u, header_files: {X-Token: /none/t, X-Other: /dev/null}}"
+    assert sorted(advice(file.load(f"{SHOP}{POOL}notifiers: {{{mail}, {hook}}}\n"))) == [
+        f"notifiers.{each} is not there, or not for this user to read"
+        for each in ("h: header_files /none/t", "h: url_file /none/u", "m: password_file /none/p")
+    ]
