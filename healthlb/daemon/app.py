@@ -66,6 +66,8 @@ count when they end, as nearly everything is here, and never at so much that the
 objects takes a millisecond. One at all that a director of 10,000 servers has made since its start takes 50 ms and finds
 next to nothing.
 """
+KEPT = 0.5
+"""Seconds that the answer to a change waits for the journal."""
 LOG = logging.getLogger("healthlb")
 
 
@@ -230,7 +232,7 @@ class Director:
         self._punctuality.close()
         self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
-        for part in (self._doors.close, *withdrawing, self.notifying.close, self.memory.close):
+        for part in (self._doors.close, *withdrawing, self._tell_the_rest, self.notifying.close, self.memory.close):
             try:
                 await part()
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same
@@ -239,12 +241,19 @@ class Director:
         self._files.close()
         self._thoughts.close()
         self._engine.close()
+        self.chronicle.flush()
         if withdraw:
             LOG.info("stopped")
 
+    async def _tell_the_rest(self) -> None:
+        self.chronicle.flush()
+
     async def change(self, actor: Actor, change: Change) -> ChangeOutcome:
-        """Carry out an operator's change, as `Operators.change` says."""
-        return await self._operators.change(actor, change)
+        """Carry out an operator's change, as `Operators.change` says; its event is in the journal then."""
+        outcome = await self._operators.change(actor, change)
+        if outcome.result == "done":
+            await self.memory.journal.kept(KEPT)
+        return outcome
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         """Tell that somebody was refused a command."""
@@ -295,7 +304,7 @@ class Director:
     def _all_warnings(self) -> tuple[str, ...]:
         crowd = (CROWD.format(self.prober.limit),) if self.prober.crowded() else ()
         scarce = (SCARCE,) if self._scarce() else ()
-        return self._fitness.warnings + self.book.aside + crowd + scarce
+        return self._fitness.warnings + self.memory.warnings + self.book.aside + crowd + scarce
 
     def _scarce(self) -> bool:
         """Whether a probe had to wait for a socket or a port lately."""

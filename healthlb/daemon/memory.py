@@ -40,6 +40,8 @@ FIRST_RETRY, LAST_RETRY = 1.0, 30.0
 """Seconds until a failed save is tried again: at first, and doubled each time, at last."""
 AHEAD = 60.0
 """Seconds by which a file may be of the future: clocks are set. Beyond that nobody knows how old it is."""
+WARNED = 5
+"""Files that were set aside and are told of in the status, the newest."""
 SILENT = "the disk does not answer"
 LOG = logging.getLogger("healthlb")
 
@@ -75,6 +77,7 @@ class Memory:
     ) -> None:
         self.orders = Orders()
         self.elsewhere = ""
+        self.warnings: tuple[str, ...] = ()
         self._silence = silence
         self._chronicle = chronicle
         self._tell = chronicle.record
@@ -331,7 +334,10 @@ class Memory:
     def _tell_set_asides(self) -> None:
         if self._folder is not None:
             while self._folder.set_asides:
-                self._tell(self._folder.set_asides.pop(0))
+                event = self._folder.set_asides.pop(0)
+                self._tell(event)
+                lost = f"{event.path} could not be used at the start: {event.reason}; it is kept as {event.kept_as}"
+                self.warnings = (*self.warnings, lost)[-WARNED:]
 
 
 def _told(error: OSError) -> str:

@@ -1,6 +1,7 @@
 """Which real servers an operator means, by the names and addresses of the configuration in force."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,8 @@ from healthlb.model.overrides import Scope
 
 COMPARED = 2_000
 """Names that an unknown word is compared with at most."""
+ADDRESS = re.compile(r"\d\.\d+\.\d|::|:\d+$")
+"""What is found in an address and in no name that somebody chose."""
 LISTED = 10
 """Names that a sentence lists at most."""
 
@@ -84,8 +87,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """Return how a sentence about an unknown word ends: with a known one that is near, where there is one."""
-    found = difflib.get_close_matches(word[:200], list(islice(known, COMPARED)), 1, 0.6)
+    """Return how a sentence about an unknown word ends: with a known one that is near, where there is one.
+
+    No address is ever proposed: one that is a digit off is another machine.
+    """
+    names = [each for each in islice(known, COMPARED) if not ADDRESS.search(each)]
+    found = difflib.get_close_matches(word[:200], names, 1, 0.6)
     return f"; did you mean {found[0]}?" if found else "."
 
 

@@ -52,6 +52,7 @@ class Journal:
         self._ended: set[asyncio.Future[None]] = set()
         self._dropped = 0
         self._numbered = asyncio.Event()
+        self._progress = asyncio.Event()
         self._untold: list[Event] = []
         self._recent: deque[Occurrence] = deque()
         self._floor: int | None = 0
@@ -99,6 +100,18 @@ class Journal:
         for each in self._waiting:
             if not each.done():
                 each.set_result(None)
+
+    async def kept(self, deadline: float) -> None:
+        """Have written what was taken so far; return once it is, after `deadline` seconds at the latest."""
+        writer, last = self._writer, self.last_id
+        if writer is None or self._failing:
+            return
+        writer.hurry()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                while (oldest := writer.oldest()) is not None and oldest <= last:
+                    self._progress.clear()
+                    await self._progress.wait()
 
     async def read(self, query: EventQuery) -> list[Occurrence]:
         """Return what a query asks for, by id; from memory alone where the file does not answer."""
@@ -163,6 +176,7 @@ class Journal:
 
     def written(self, lost: int) -> None:
         """Tell that events are written again, and how many are lost."""
+        self._progress.set()
         if self._failing:
             self._failing = ""
             self._tell(StateSaved(self.status().path))

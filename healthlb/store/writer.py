@@ -77,7 +77,7 @@ class Writer:
         self._file: EventsFile | None = None
         self._path = None if after is None else Path()
         self._greatest = after or 0
-        self._moved = self._stopping = False
+        self._moved = self._hurried = self._stopping = False
         self._told_dropped = 0
         threading.Thread(target=self._serve, name="journal", daemon=True).start()
 
@@ -110,6 +110,12 @@ class Writer:
             self.place, self._moved = place, True
             self._more.notify()
 
+    def hurry(self) -> None:
+        """Write what waits now, and wait for no more of it."""
+        with self._more:
+            self._hurried = True
+            self._more.notify()
+
     def stop(self) -> None:
         """Write what waits, once, and end."""
         with self._more:
@@ -138,11 +144,11 @@ class Writer:
             else:
                 self._more.wait_for(lambda: self._unwritten or self._urgent())
                 self._more.wait_for(lambda: len(self._unwritten) >= BATCH or self._urgent(), PAUSE)
-            self._moved = False
+            self._moved = self._hurried = False
             return list(islice(self._unwritten, BATCH)), self._stopping
 
     def _urgent(self) -> bool:
-        return self._stopping or self._moved
+        return self._stopping or self._moved or self._hurried
 
     def _carried_out(self, batch: list[Occurrence]) -> bool:
         """Write a batch; return False where it has to be tried again."""

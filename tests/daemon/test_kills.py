@@ -1,5 +1,7 @@
 """A director killed again and again while it is told to change things keeps what it was told, or what was before."""
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -26,13 +28,20 @@ def test_two_hundred_kills_while_a_weight_changes_leave_the_old_one_or_the_new_o
         kills = Kills(tmp_path, start, "--dry-run")
         expected: set[int | None] = {None}
         seen_new = 0
+        told: set[str] = set()
         for number in range(1, ROUNDS + 1):
             process = kills.begin()
             weight = kills.weight()
             assert weight in expected, (kills.seed, (tmp_path / "log").read_text()[-4000:])
             seen_new += weight == number - 1
             answered = kills.change_and_kill(process, PATH, number)
+            told |= {f"weight {number}"} if answered else set()
             expected = {number} if answered else {weight, number}
+        process = kills.begin()
+        events = kills.ask("GET", "/api/v1/events?name=override_set&limit=1000")["events"]
+        os.kill(process, signal.SIGTERM)
         kills.close()
+    assert told, "some kills came after the answer"
+    assert told <= {each["details"]["what"] for each in events}, "what was answered is in the journal, too"
     assert not list((tmp_path / "state").glob("*.damaged*"))
     assert 0 < seen_new < ROUNDS, "some kills came before the change, and some after it"

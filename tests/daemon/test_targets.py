@@ -72,6 +72,11 @@ def test_a_name_that_nothing_has_is_answered_with_the_nearest() -> None:
     assert refused("web1", "zzz").result == "unknown"
 
 
+def test_no_address_is_proposed_for_another_one_which_would_be_another_machine() -> None:
+    assert refused("192.0.2.22").message == "shop has no real server '192.0.2.22'."
+    assert refused("192.0.2.3:80").message == "shop has no real server '192.0.2.3:80'."
+
+
 @pytest.mark.parametrize("text", ["", "::::", "[", "192.0.2.1:", "192.0.2.1:99999", "x" * 9999, "\0", "[2001:db8::1]x"])
 def test_nonsense_is_unknown_in_a_pool_and_no_machine(text: str) -> None:
     assert refused(text).result == "unknown"

@@ -95,7 +95,7 @@ class Kills:
 
         asking = threading.Thread(target=change)
         asking.start()
-        time.sleep(self.chance.uniform(0.0, 0.03))
+        time.sleep(self.chance.uniform(0.0, 0.06))
         answered = done.is_set()
         os.kill(process, signal.SIGKILL)
         asking.join(PATIENCE)

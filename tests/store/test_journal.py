@@ -204,6 +204,29 @@ def test_a_thousand_events_at_once_are_all_there_at_once_and_after_a_restart(pat
     assert stored(path) == list(range(1, 5_001))
 
 
+def test_who_must_know_has_an_event_on_the_disk_before_the_pause_for_more_is_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "PAUSE", 3600.0)
+
+    async def story(rig: Rig) -> None:
+        await until(lambda: rig.journal.status().path)
+        rig.take(1, 3)
+        await rig.journal.kept(60.0)
+        assert stored(path) == [1, 2, 3]
+        await rig.journal.kept(60.0)
+
+    play(story, path)
+
+
+def test_nobody_waits_for_a_journal_that_has_no_file() -> None:
+    async def story(rig: Rig) -> None:
+        rig.take(1, 3)
+        await rig.journal.kept(3600.0)
+
+    play(story)
+
+
 def test_ids_go_on_after_a_restart_and_older_events_are_still_read(path: Path) -> None:
     async def first(rig: Rig) -> None:
         rig.take(1, 3)
