@@ -481,7 +481,7 @@ def test_a_start_that_hangs_ends_its_probe_and_what_it_starts_later_is_killed(
     gate = spool / "go"
 
     def hanging(program: Program) -> Child:
-        eventually(gate.exists, bool)
+        eventually(gate.exists, bool, deadline=120.0)
         return launch(program)
 
     monkeypatch.setattr("checks.engine.processes.launch", hanging)

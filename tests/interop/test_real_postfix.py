@@ -41,7 +41,18 @@ def boxes() -> Iterator[Dovecot]:
 def relay(boxes: Dovecot) -> Iterator[Postfix]:
     """Yield a postfix."""
     with postfix(boxes.sasl) as server:
+        # It turns everybody away (421) until dovecot answers it, which may take a busy machine a while.
+        eventually(lambda: greeting(server), lambda code: code == "220", deadline=60.0, pause=0.2)
         yield server
+
+
+def greeting(relay: Postfix) -> str:
+    """Return the code that postfix greets with, nothing where it does not."""
+    try:
+        with socket.create_connection(("127.0.0.1", relay.smtp), 10) as connection:
+            return connection.recv(3).decode()
+    except OSError:
+        return ""
 
 
 def send(relay: Postfix, to: str = "postmaster@example.com", **settings: object) -> None:

@@ -46,10 +46,16 @@ def request(path: Path, method: str, where: str, body: Any = None) -> dict[str, 
 
 
 class Kills:
-    """Rounds of start, change and kill. `start` begins the process that forks directors (lab/forking.py)."""
+    """Rounds of start, change and kill. `start` begins the process that forks directors (lab/forking.py).
 
-    def __init__(self, folder: Path, start: Callable[..., "subprocess.Popen[str]"], *options: str) -> None:
+    A kill comes within so many seconds after the change was asked for.
+    """
+
+    def __init__(
+        self, folder: Path, start: Callable[..., "subprocess.Popen[str]"], *options: str, within: float = 0.06
+    ) -> None:
         self.socket = folder / "admin.sock"
+        self.within = within
         self.seed = secrets.randbits(32)
         self.chance = random.Random(self.seed)
         self.answered = 0
@@ -95,7 +101,7 @@ class Kills:
 
         asking = threading.Thread(target=change)
         asking.start()
-        time.sleep(self.chance.uniform(0.0, 0.06))
+        time.sleep(self.chance.uniform(0.0, self.within))
         answered = done.is_set()
         os.kill(process, signal.SIGKILL)
         asking.join(PATIENCE)
