@@ -88,10 +88,18 @@ class Logs:
     def _write(self) -> None:
         told = 0
         while (record := self._queue.get()) is not None:
-            self._line(self._formatted(record))
-            if self.dropped_total > told and self._queue.empty():
-                told = self.dropped_total
-                self._line(f"{told} log lines dropped so far: they were not read in time")
+            if not self._line(self._formatted(record)):
+                self._handler.dropped_total += 1
+            if self._queue.empty():
+                told = self._tell_dropped(told)
+        self._tell_dropped(told)
+
+    def _tell_dropped(self, told: int) -> int:
+        """Tell how many lines were lost, if there are more than were told; return how many are told now."""
+        lost = self.dropped_total
+        if lost > told and self._line(f"{lost} log lines dropped so far: they were not read in time"):
+            return lost
+        return told
 
     def _formatted(self, record: logging.LogRecord) -> str:
         try:
@@ -99,12 +107,13 @@ class Logs:
         except Exception as error:  # noqa: BLE001  a library's bad line must not end all logging
             return f"a log line of {record.name} cannot be formatted: {type(error).__name__}: {error}: {record.msg!r}"
 
-    def _line(self, line: str) -> None:
+    def _line(self, line: str) -> bool:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            self._handler.dropped_total += 1
+            return False
+        return True
 
 
 class _Dropping(QueueHandler):
