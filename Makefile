@@ -28,9 +28,11 @@ check: $(VENV)/.installed
 # tests/bench/native_*.py run on this machine, tests/bench/bench_*.py inside a guest, one after the other.
 bench: LAB_PACKAGES += keepalived:keepalived nginx:nginx cc:build-essential
 bench: $(VENV)/.installed lab-packages
-	@for file in $(wildcard tests/bench/native_*.py); do PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; done
+	@export STATE_DIRECTORY=$$(mktemp -d) && trap 'rm -rf "$$STATE_DIRECTORY"' EXIT && \
+	for file in $(wildcard tests/bench/native_*.py); do PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; done
 	@for file in $(wildcard tests/bench/bench_*.py); do \
-	    $(VENV)/bin/python tests/lab/boot.py --deadline 3600 -- env PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
+	    $(VENV)/bin/python tests/lab/boot.py --deadline 3600 -- \
+	    env STATE_DIRECTORY=/run/healthlb-state PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
 	done
 
 docs: $(VENV)/.installed
