@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from healthlb.model.config import FlapDamping, Quorum, VirtualServer
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.overrides import Override, Scope
+from healthlb.model.overrides import Override
+from tests.daemon.chances import PLACES, SORRY, overrides
 from tests.daemon.rig import FAIL, PASS, VIP, WEB1, WEB2, WEB3, Rig, run, shop, web
 
-SORRY = Endpoint("192.0.2.250", 80)
-PLACES = (WEB1, WEB2, WEB3, SORRY)
 Action = Callable[[Rig], Coroutine[Any, Any, None]]
 
 servers = st.builds(
@@ -33,14 +32,6 @@ pools = st.builds(
     quorum=st.sampled_from([Quorum(), Quorum(20, 1)]),
     panic=st.sampled_from([0.0, 60.0]),
     sorry_servers=st.sampled_from([(), (web(SORRY, probes=()),), (web(SORRY, drain_timeout=5.0),)]),
-)
-overrides = st.builds(
-    Override,
-    st.builds(Scope, st.sampled_from([None, "shop"]), st.sampled_from([each.address for each in PLACES]), st.none()),
-    admin=st.sampled_from(["drain", "disable", None]),
-    weight=st.sampled_from([None, 0, 7]),
-    remove=st.booleans(),
-    deadline=st.sampled_from([None, 1050.0]),
 )
 
 

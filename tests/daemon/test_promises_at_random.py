@@ -33,12 +33,11 @@ from healthlb.model.operations import (
     Operation,
     OperationFailure,
 )
-from healthlb.model.overrides import NOT_OVERRIDDEN, Override, Scope
+from healthlb.model.overrides import NOT_OVERRIDDEN, Override
 from healthlb.model.table import Destination, Service, ServiceKey, ServiceRow
+from tests.daemon.chances import PLACES, SORRY, overrides
 from tests.daemon.rig import CHECK, FAIL, NAT, OTHER, PASS, VIP, WEB1, WEB2, WEB3, Rig, Table, run, shop, web
 
-SORRY = Endpoint("192.0.2.250", 80)
-PLACES = (WEB1, WEB2, WEB3, SORRY)
 FOREIGN = ServiceKey.at("tcp", Endpoint("198.51.100.9", 80))
 FOREIGN_ROW = ServiceRow(Service(FOREIGN, "wlc"), {WEB1: Destination(WEB1, NAT, 3)})
 STRICTER = replace(CHECK, conversation="stricter")
@@ -104,14 +103,6 @@ pools = st.builds(
 )
 files = st.lists(pools, min_size=1, max_size=2, unique_by=(lambda pool: pool.name, lambda pool: pool.service.key)).map(
     tuple
-)
-overrides = st.builds(
-    Override,
-    st.builds(Scope, st.sampled_from([None, "shop"]), st.sampled_from([each.address for each in PLACES]), st.none()),
-    admin=st.sampled_from(["drain", "disable", None]),
-    weight=st.sampled_from([None, 0, 7]),
-    remove=st.booleans(),
-    deadline=st.sampled_from([None, 1050.0]),
 )
 
 
