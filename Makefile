@@ -1,6 +1,6 @@
 # Every target sets up what it needs; a second run starts at once. ARGS goes to pytest: make test ARGS='-k reload -x'
 # A whole run also holds `model` and `core` to full branch coverage.
-.PHONY: demo test check bench docs lab-packages
+.PHONY: demo test fuzz check bench docs lab-packages
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
@@ -18,6 +18,10 @@ demo: $(VENV)/.installed lab-packages
 test: LAB_PACKAGES += $(SERVER_PACKAGES)
 test: $(VENV)/.installed lab-packages
 	$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),--cov)
+
+# New examples for every property, ten times as many; what fails is kept in .hypothesis and comes first the next time.
+fuzz: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest --ignore=tests/kernel --ignore=tests/lab $(ARGS)
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from classic import ClassicNat, classic_nat
-from collect import GuestSide, HostSide
+from collect import HostSide, OtherSide
 from topology import Topology
 
 _serial = itertools.count(1)
@@ -30,12 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if "HEALTHLB_IN_GUEST" not in os.environ:
         from hypothesis import settings
 
-        # No test asserts on elapsed time, and an example takes long where the machine is busy.
-        settings.register_profile("healthlb", deadline=None)
-        settings.load_profile("healthlb")
+        # No test asserts on elapsed time, and an example takes long where the machine is busy. The same code gets the
+        # same examples, so that a red run is about the change; `make fuzz` looks for new ones.
+        settings.register_profile("gate", deadline=None, derandomize=True)
+        settings.register_profile("fuzz", deadline=None, max_examples=1000)
+        settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+    if "LAB_SELECTION" in os.environ:
+        config.pluginmanager.register(OtherSide(config, Path(os.environ["LAB_SHARED"])), "lab")
+    elif "HEALTHLB_IN_GUEST" not in os.environ:
         config.pluginmanager.register(HostSide(config, Path(__file__).parent), "lab")
-    elif "LAB_SELECTION" in os.environ:
-        config.pluginmanager.register(GuestSide(config, Path(os.environ["LAB_SHARED"])), "lab")
 
 
 @pytest.hookimpl(tryfirst=True)

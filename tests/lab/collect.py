@@ -1,8 +1,9 @@
-"""The pytest plugin that runs some tests inside guests and reports them like any other.
+"""The pytest plugin that runs some tests inside guests, some in a second process, and reports them like any other.
 
-The host's pytest collects everything, hands the selected node ids to one long-lived pytest in each guest, and runs its
-own tests meanwhile. The guest's pytest appends its reports, serialized by pytest itself, to a file that both see; the
-host replays them in its own order, so -k, -m, -x, node ids, --junitxml and --durations mean what they always mean.
+The pytest that was started by hand collects everything, hands the selected node ids to one long-lived pytest in each
+guest and in a second process on this machine (where there are enough to be worth it), and runs its own tests meanwhile.
+Those append their reports, serialized by pytest itself, to a file that both sides see; they are replayed in order of
+collection, so -k, -m, -x, node ids, --junitxml and --durations mean what they always mean.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from boot import BOOT_DEADLINE, Guest, GuestError, chosen_mode
+from neighbour import Neighbour
 
 GUEST_FOLDERS = frozenset({"kernel"} if os.geteuid() == 0 else {"kernel", "interop"})
 """In a guest everybody is root, as the real servers that tests/interop starts want to be."""
@@ -23,6 +25,10 @@ ROOT_FILES = frozenset(
     () if os.geteuid() == 0 else ("test_half_open.py", "test_ping.py", "test_processes.py", "test_script.py")
 )
 """Files of tests/checks whose raw sockets and other users only root has: for all others they run in a guest, too."""
+NEIGHBOUR_FOLDERS = frozenset({"checks", "interop", "config"})
+"""What the second process runs: about half of the host's tests, and none that model's and core's coverage needs."""
+WORTH_A_NEIGHBOUR = 500
+"""Tests; fewer are done before a second pytest has collected them."""
 GUESTS = 2
 """Guests side by side; each has one CPU. HEALTHLB_LAB_GUESTS overrides it."""
 SILENCE = 180.0
@@ -32,19 +38,19 @@ STACK_AFTER = 120
 DURATIONS = "healthlb/guest-seconds"
 
 
-class GuestRun:
-    """The tests of one guest: their selection on the way in, their reports on the way out."""
+class Run:
+    """The tests of one guest or neighbour: their selection on the way in, their reports on the way out."""
 
-    def __init__(self, config: pytest.Config, nodeids: list[str]) -> None:
+    def __init__(self, config: pytest.Config, nodeids: list[str], place: type[Guest | Neighbour]) -> None:
         files = dict.fromkeys(nodeid.split("::")[0] for nodeid in nodeids)
-        self.guest = Guest(
+        self.place = place(
             [sys.executable, "-m", "pytest", *_options(config), *files],
             environment={"LAB_SELECTION": "yes"},
             directory=config.rootpath,
         )
-        self._reports = self.guest.shared / "reports"
+        self._reports = self.place.shared / "reports"
         self._reports.touch()
-        (self.guest.shared / "selection").write_text(json.dumps(nodeids))
+        (self.place.shared / "selection").write_text(json.dumps(nodeids))
         self._offset = 0
         self._arrived: dict[str, list[dict[str, Any]]] = {nodeid: [] for nodeid in nodeids}
         self._finished: set[str] = set()
@@ -69,17 +75,18 @@ class GuestRun:
 
     def _ended(self) -> str | None:
         try:
-            status = self.guest.poll()
+            status = self.place.poll()
         except GuestError as error:
             return str(error)
+        who = "guest" if isinstance(self.place, Guest) else "second process"
         if status is not None:
-            tail = "\n".join(self.guest.stdout.read_text(errors="replace").splitlines()[-40:])
+            tail = "\n".join(self.place.stdout.read_text(errors="replace").splitlines()[-40:])
             return (
-                f"The guest's pytest ended with status {status} before this test.\n{tail}\n{self.guest.console_tail()}"
+                f"The {who}'s pytest ended with status {status} before this test.\n{tail}\n{self.place.console_tail()}"
             )
-        patience = SILENCE if self.guest.booted() else BOOT_DEADLINE
+        patience = SILENCE if self.place.booted() else BOOT_DEADLINE
         if time.monotonic() - self._heard > patience:
-            return f"The guest has said nothing for {patience:g} s.\n{self.guest.console_tail()}"
+            return f"The {who} has said nothing for {patience:g} s.\n{self.place.console_tail()}"
         return None
 
     def _read(self) -> None:
@@ -98,39 +105,37 @@ class GuestRun:
 
 
 class HostSide:
-    """What the controlling pytest does: start the guests once all is collected, and replay what they report."""
+    """What the controlling pytest does: start the others once all is collected, and replay what they report."""
 
     def __init__(self, config: pytest.Config, tests: Path) -> None:
         self._config = config
         self._tests = tests
-        self._runs: list[GuestRun] = []
-        self._run_of: dict[str, GuestRun] = {}
+        self._runs: list[Run] = []
+        self._run_of: dict[str, Run] = {}
         self._seconds: dict[str, float] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the guests' tests last: they run while the host's own are under way."""
-        items.sort(key=self._belongs_to_guest)
+        """Put the others' tests last: they run while our own are under way."""
+        items.sort(key=lambda item: (self._belongs_to_guest(item), self._belongs_to_neighbour(item)))
         foreign = [item for item in items if self._belongs_to_guest(item) and item.get_closest_marker("private_kernel")]
         if foreign and _mode() == "host":
             items[:] = [item for item in items if item not in foreign]
             self._config.hook.pytest_deselected(items=foreign)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Start the guests."""
-        nodeids = [item.nodeid for item in session.items if self._belongs_to_guest(item)]
+        """Start the guests and the neighbour."""
+        foreign = [item.nodeid for item in session.items if self._belongs_to_guest(item)]
+        near = [item.nodeid for item in session.items if self._belongs_to_neighbour(item)]
         broken = session.testsfailed and not session.config.option.continue_on_collection_errors
-        if not nodeids or broken or session.config.option.collectonly:
+        if broken or session.config.option.collectonly:
             return
-        _mode()
-        for share in self._shares(nodeids):
-            run = GuestRun(self._config, share)
-            self._runs.append(run)
-            self._run_of.update(dict.fromkeys(share, run))
-            try:
-                run.guest.start()
-            except GuestError as error:
-                raise pytest.UsageError(str(error)) from error
+        if WORTH_A_NEIGHBOUR <= len(near) < len(session.items) - len(foreign):
+            self._start(near, Neighbour)
+        if foreign:
+            _mode()
+            for share in self._shares(foreign):
+                self._start(share, Guest)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -166,15 +171,29 @@ class HostSide:
             cache.set(DURATIONS, {**cache.get(DURATIONS, {}), **self._seconds})
 
     def pytest_unconfigure(self) -> None:
-        """End the guests, whatever ended the session."""
+        """End the others, whatever ended the session."""
         for run in self._runs:
-            run.guest.close()
+            run.place.close()
+
+    def _start(self, nodeids: list[str], place: type[Guest | Neighbour]) -> None:
+        run = Run(self._config, nodeids, place)
+        self._runs.append(run)
+        self._run_of.update(dict.fromkeys(nodeids, run))
+        try:
+            run.place.start()
+        except GuestError as error:
+            raise pytest.UsageError(str(error)) from error
 
     def _belongs_to_guest(self, item: pytest.Item) -> bool:
         if not item.path.is_relative_to(self._tests):
             return False
         parts = item.path.relative_to(self._tests).parts
         return parts[0] in GUEST_FOLDERS or (parts[0] == "checks" and parts[-1] in ROOT_FILES)
+
+    def _belongs_to_neighbour(self, item: pytest.Item) -> bool:
+        if not item.path.is_relative_to(self._tests) or self._belongs_to_guest(item):
+            return False
+        return item.path.relative_to(self._tests).parts[0] in NEIGHBOUR_FOLDERS
 
     def _note(self, report: pytest.TestReport) -> None:
         file = report.nodeid.split("::")[0]
@@ -199,8 +218,8 @@ class HostSide:
         return [[nodeid for file in files if file in share for nodeid in files[file]] for share in shares]
 
 
-class GuestSide:
-    """What the pytest inside a guest does beside running the tests: keep to the selection and write the reports."""
+class OtherSide:
+    """What the pytest elsewhere does beside running the tests: keep to the selection and write the reports."""
 
     def __init__(self, config: pytest.Config, shared: Path) -> None:
         self._config = config

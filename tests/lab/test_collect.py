@@ -104,6 +104,30 @@ def test_a_guest_file_that_cannot_be_imported_there_is_an_error_that_says_why(ou
     assert "No module named 'no_such_library'" in outcome
 
 
+def test_many_tests_of_the_host_are_shared_with_a_second_process_and_reported_like_any_other(project: Project) -> None:
+    (project.root / "tests" / "checks").mkdir()
+    pids = "import os, pathlib\npathlib.Path(__file__).with_suffix('.pid').write_text(str(os.getpid()))\n"
+    many = "@pytest.mark.parametrize('number', range(500))\ndef test_number(number): assert number != 7\n"
+    project.add("checks/test_near.py", pids + "import pytest\n" + many)
+    project.add("test_own.py", pids + "def test_own(): pass\n")
+    done = project.pytest("-q")
+    assert "1 failed, 500 passed" in done.stdout
+    assert "FAILED tests/checks/test_near.py::test_number[7] - assert 7 != 7" in done.stdout
+    # Both collect every file; the last to import the shared one is the process that runs it.
+    near, own = ((project.root / "tests" / name).read_text() for name in ("checks/test_near.pid", "test_own.pid"))
+    assert near != own
+
+
+def test_a_second_process_that_dies_is_an_error_for_each_of_its_remaining_tests(project: Project) -> None:
+    (project.root / "tests" / "checks").mkdir()
+    many = "@pytest.mark.parametrize('number', range(500))\ndef test_number(number): number != 497 or os._exit(3)\n"
+    project.add("checks/test_near.py", "import os, pytest\n" + many)
+    project.add("test_own.py", "def test_own(): pass\n")
+    done = project.pytest("-q")
+    assert "498 passed, 3 errors" in done.stdout
+    assert "The second process's pytest ended with status 3 before this test." in done.stdout
+
+
 def test_node_ids_keywords_and_exitfirst_mean_what_they_always_mean(project: Project) -> None:
     tests = "def test_one(): assert False\ndef test_two(): assert False\n"
     project.add("kernel/test_first.py", tests)
