@@ -18,7 +18,7 @@ def pool(rise: int, *, director: str = "") -> str:
     return f"""
 director: {{resync: 500ms{director}}}
 checks:
-  web: {{type: http, interval: 10h, fast_interval: 10h, timeout: 2s, rise: {rise}, fall: {rise}}}
+  web: {{type: http, interval: 10h, fast_interval: 10h, timeout: 5s, rise: {rise}, fall: {rise}}}
 virtual_servers:
   shop:
     address: 11.197.140.20:80

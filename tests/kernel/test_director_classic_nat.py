@@ -12,7 +12,7 @@ REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
 SHOP = """
 director: {resync: 500ms}
 checks:
-  web: {type: http, path: /, interval: 300ms, timeout: 2s, rise: 2, fall: 2, fast_interval: 100ms}
+  web: {type: http, path: /, interval: 300ms, timeout: 5s, rise: 2, fall: 2, fast_interval: 100ms}
 virtual_servers:
   shop:
     address: 11.197.140.20:18089

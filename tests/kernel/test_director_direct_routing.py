@@ -10,7 +10,7 @@ from traffic import Capture, names
 WEB = """
 director: {resync: 500ms}
 checks:
-  web: {type: http, path: /healthz, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}
+  web: {type: http, path: /healthz, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}
 virtual_servers:
   web:
     address: 192.0.2.10:80

@@ -52,7 +52,7 @@ def test_an_agents_half_halves_the_weight_its_drain_empties_it_and_ready_gives_i
         director.until_weights({REMOTE: 0, LOCAL: 4})
         eventually(lambda: admin(director), "draining".__eq__)
         assert [each.ask() for each in (first, second, third)] == names
-    eventually(lambda: admin(director), "drained".__eq__, deadline=30.0)
+    eventually(lambda: admin(director), "drained".__eq__)
     (pool,) = director.status()["virtual_servers"]
     assert pool["state"] == "up", "a server that drains itself is no failure"
     assert pool["real_servers"][0]["health"] == "up"

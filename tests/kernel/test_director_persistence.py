@@ -25,7 +25,7 @@ virtual_servers:
     address: {VIRTUAL_ADDRESS}:{VIRTUAL_PORT}
     scheduler: rr
     {pool}
-    check: {{type: http, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}}
+    check: {{type: http, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}}
     real_servers: [{REMOTE}, {LOCAL}]
 """
 
@@ -112,8 +112,8 @@ def test_without_the_setting_a_removed_servers_connections_hang_and_live_again_w
     director.until_weights({REMOTE: 1, LOCAL: 1})
     assert any("hang" in warning for warning in director.status()["director"]["warnings"])
     with (
-        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, patience=0.3) as one,
-        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT, patience=0.3) as two,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as one,
+        Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as two,
     ):
         hanging = one if one.ask() == REMOTE_NAME else two
 
@@ -126,6 +126,7 @@ def test_without_the_setting_a_removed_servers_connections_hang_and_live_again_w
         assert two.ask() != one.ask()
         classic.remote.status = 503
         director.until_weights({LOCAL: 1})
+        hanging.lose_patience(1.0)
         with pytest.raises(NoAnswerError, match="timed out"):
             hanging.ask()
         classic.remote.status = 200

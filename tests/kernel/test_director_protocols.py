@@ -11,7 +11,7 @@ from topology import Topology
 from traffic import NoAnswerError, WebServer, ask_udp, names
 from waiting import eventually
 
-FAST = "{type: tcp, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}"
+FAST = "{type: tcp, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}"
 SIX = f"""
 director: {{resync: 500ms, sysctl: set}}
 virtual_servers:
@@ -54,7 +54,7 @@ virtual_servers:
     fwmark: 25
     scheduler: rr
     method: dr
-    check: {type: tcp, port: 80, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}
+    check: {type: tcp, port: 80, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}
     real_servers: [192.0.2.11, 192.0.2.12]
 """
 
@@ -108,7 +108,7 @@ def test_datagrams_stay_with_their_server_unless_each_is_sent_on_its_own(classic
 
     def answer(source_port: int) -> str | None:
         try:
-            return ask_udp(classic.client, "11.197.140.20", 53, source_port=source_port, patience=0.5)
+            return ask_udp(classic.client, "11.197.140.20", 53, source_port=source_port, patience=2.0)
         except NoAnswerError:
             return None
 

@@ -10,7 +10,7 @@ from traffic import Connection, Load, WebServer, names
 
 REMOTE, LOCAL = "11.197.141.110:18089", "11.197.140.20:28089"
 SPARE, THIRD = "11.197.140.20:28090", "11.197.140.20:28091"
-WEB = "{type: http, path: /, interval: 300ms, timeout: 2s, rise: 2, fall: 2, fast_interval: 100ms}"
+WEB = "{type: http, path: /, interval: 300ms, timeout: 5s, rise: 2, fall: 2, fast_interval: 100ms}"
 
 
 def shop(*real_servers: str, name: str = "shop", check: str = WEB, scheduler: str = "rr", more: str = "") -> str:

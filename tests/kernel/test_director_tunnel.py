@@ -16,7 +16,7 @@ virtual_servers:
     address: 192.0.2.10:80
     scheduler: rr
     method: tunnel
-    check: {type: http, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}
+    check: {type: http, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}
     real_servers:
       - 192.0.2.11
       - {address: 192.0.2.12, tunnel: {type: gre, checksum: csum}}
@@ -75,7 +75,7 @@ virtual_servers:
     address: 192.0.2.10:80
     scheduler: rr
     method: tunnel
-    check: {type: http, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}
+    check: {type: http, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}
     real_servers: ['[2001:db8::11]', 192.0.2.12]
 """
 

@@ -18,7 +18,7 @@ virtual_servers:
   shop:
     address: 11.197.140.20:18089
     scheduler: {scheduler}
-    check: {{type: http, path: /, interval: 300ms, timeout: 2s, rise: 1, fall: 2, fast_interval: 100ms}}
+    check: {{type: http, path: /, interval: 300ms, timeout: 5s, rise: 1, fall: 2, fast_interval: 100ms}}
     real_servers: [{", ".join(real_servers)}]
 """
 

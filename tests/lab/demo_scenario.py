@@ -114,7 +114,7 @@ def show(classic: ClassicNat) -> None:
 
     # The kernel adds its counters up every two seconds; a table that is shown before that lags behind the client.
     before = counted()
-    eventually(counted, lambda now: now != before, deadline=5)
+    eventually(counted, lambda now: now != before, deadline=30)
     for arguments in (("-Ln",), ("-Ln", "--stats")):
         tell(f"ipvsadm {' '.join(arguments)}")
         print(classic.director.run("ipvsadm", *arguments), flush=True)

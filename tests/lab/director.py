@@ -86,7 +86,7 @@ class Director:
         """End it as the kernel does when memory runs out."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def stop(self) -> int:
         """End it as the service manager does, and return its exit status."""
@@ -112,7 +112,7 @@ class Director:
 
     def until(self, *lines: str) -> None:
         """Wait until the table is, line for line and in any order, what `ipvsadm -Sn` would print."""
-        eventually(lambda: sorted(self.table()), sorted(lines).__eq__, deadline=30.0)
+        eventually(lambda: sorted(self.table()), sorted(lines).__eq__)
 
     def weights_of(self, port: int) -> dict[str, int]:
         """Return the weights of the destinations of the services at a port."""
@@ -131,4 +131,4 @@ class Director:
 
     def until_weights(self, weights: dict[str, int]) -> None:
         """Wait until the table's destinations have these weights, and there are no others."""
-        eventually(self.weights, weights.__eq__, deadline=30.0)
+        eventually(self.weights, weights.__eq__)

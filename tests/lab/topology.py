@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-COMMAND_DEADLINE = 30.0
+COMMAND_DEADLINE = 60.0
 """Seconds for one command inside a machine."""
 TABLE_HEADING = 3
 """Lines of /proc/net/ip_vs before its first row (Linux net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show)."""
@@ -192,7 +192,7 @@ class Topology:
         return f"eth{machine.cables - 1}"
 
 
-def end(process: "subprocess.Popen[bytes]", *, grace: float = 5.0) -> int:
+def end(process: "subprocess.Popen[bytes]", *, grace: float = 20.0) -> int:
     """End a process that ``start`` began, by SIGTERM and after ``grace`` seconds by SIGKILL; return its exit status."""
     if process.poll() is None:
         process.terminate()

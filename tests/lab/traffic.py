@@ -16,7 +16,7 @@ from typing import Self
 
 from topology import Machine
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds that a client waits for a connection or an answer."""
 ETH_P_ALL = 3
 """Every protocol (packet(7))."""
@@ -139,6 +139,10 @@ class Connection:
             raise NoAnswerError(str(error)) from error
         return int(head.split(b" ", 2)[1]), body.decode()
 
+    def lose_patience(self, seconds: float) -> None:
+        """Wait for later answers that long only."""
+        self._socket.settimeout(seconds)
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
@@ -236,7 +240,7 @@ class Load:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
-    def wait_for(self, answers: int, *, deadline: float = 30.0) -> None:
+    def wait_for(self, answers: int, *, deadline: float = 60.0) -> None:
         """Wait until that many more questions have been answered; raise NoAnswerError at the deadline."""
         wanted = self.answers.total() + answers
         limit = time.monotonic() + deadline

@@ -12,7 +12,7 @@ class NeverError(AssertionError):
 
 
 def eventually(
-    read: Callable[[], Value], holds: Callable[[Value], bool], *, deadline: float = 15.0, pause: float = 0.02
+    read: Callable[[], Value], holds: Callable[[Value], bool], *, deadline: float = 60.0, pause: float = 0.02
 ) -> Value:
     """Call ``read`` until ``holds`` says yes to what it returned, and return that; raise NeverError at the deadline."""
     limit = time.monotonic() + deadline
