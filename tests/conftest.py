@@ -8,6 +8,7 @@ import functools
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.register_profile("gate", deadline=None, derandomize=True)
         settings.register_profile("fuzz", deadline=None, max_examples=1000)
         settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As shells have it for what runs in the background; a program that a test interrupts must not inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "LAB_SELECTION" in os.environ:
         config.pluginmanager.register(OtherSide(config, Path(os.environ["LAB_SHARED"])), "lab")
     elif "HEALTHLB_IN_GUEST" not in os.environ:

@@ -105,19 +105,20 @@ def await_weights(director: Machine, daemon: "subprocess.Popen[bytes]", log: Pat
 
 def show(classic: ClassicNat) -> None:
     """Let the client ask, and show the table as ipvsadm does."""
+    before = counted(classic)
     answers = [ask(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) for _ in range(6)]
     tell(f"The client asks {VIRTUAL_ADDRESS}:{VIRTUAL_PORT} six times and hears: {' '.join(answers)}")
-
-    def counted() -> dict[str, str]:
-        rows = [row.split() for row in classic.director.run("ipvsadm", "-Ln", "--stats").splitlines()]
-        return {row[1]: row[2] for row in rows if row[0] in ("TCP", "->") and len(row) == 7}
-
     # The kernel adds its counters up every two seconds; a table that is shown before that lags behind the client.
-    before = counted()
-    eventually(counted, lambda now: now != before, deadline=30)
+    eventually(lambda: counted(classic), lambda now: now >= before + len(answers))
     for arguments in (("-Ln",), ("-Ln", "--stats")):
         tell(f"ipvsadm {' '.join(arguments)}")
         print(classic.director.run("ipvsadm", *arguments), flush=True)
+
+
+def counted(classic: ClassicNat) -> int:
+    """Return how many connections the virtual server has had, by the kernel's counters."""
+    rows = [row.split() for row in classic.director.run("ipvsadm", "-Ln", "--stats").splitlines()]
+    return next(int(row[2]) for row in rows if row[:2] == ["TCP", f"{VIRTUAL_ADDRESS}:{VIRTUAL_PORT}"])
 
 
 def carry_api(director: Machine) -> None:
