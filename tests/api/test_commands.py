@@ -23,7 +23,7 @@ from healthlb.model.endpoint import Endpoint
 Session = aiohttp.ClientSession
 WORDS = "an operator's token"
 BEARER = {"Authorization": f"Bearer {WORDS}"}
-DEADLINE = 30.0
+DEADLINE = 60.0
 SHOP = "/api/v1/virtual_servers/shop/real_servers"
 WEB1, HOST = Target("web1", "shop"), Target("192.0.2.11")
 

@@ -23,7 +23,7 @@ Talk = Callable[[Session], Awaitable[Any]]
 LOOPBACK = Listener(Endpoint("127.0.0.1", 0))
 PATH = "/api/v1/events"
 STREAM = {"Accept": "text/event-stream"}
-DEADLINE = 30.0
+DEADLINE = 60.0
 examples = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -20,7 +20,7 @@ def ends(*drop: str, ping_sockets: bool) -> dict[str, Any]:
     command = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", script, "sh"]
     command += [*drop, sys.executable, str(HERE / "dropped_privileges.py")]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)
     return found

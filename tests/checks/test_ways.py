@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 def test_each_way_leads_where_it_says_and_back(tmp_path: Path) -> None:
     command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, str(HERE / "other_network.py")]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == {
         "direct": "connection refused",

@@ -311,7 +311,7 @@ def test_following_ends_quietly(how: str, tmp_path: Path) -> None:
                 process.send_signal(2)
             else:
                 process.stdout.close()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
             assert process.stderr.read() == ""
         finally:
             process.kill()

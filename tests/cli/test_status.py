@@ -179,7 +179,7 @@ def test_colour_is_for_a_terminal_and_no_color_is_obeyed(
 
 def until_served(url: str, text: str) -> None:
     """Wait until readers are given what has changed: they share a rendering for a moment."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while text not in client.fetch(url, status.PATH):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -233,11 +233,11 @@ def test_neither_the_reader_that_leaves_nor_its_pipe_is_an_error(director: Any) 
         assert process.stderr is not None
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr.read() == b""
 
 
 def test_the_verb_imports_nothing_heavy() -> None:
     command = "import sys, healthlb.cli.status; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, timeout=20)
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, timeout=60)
     assert not set(loaded.stdout.split()) & {"aiohttp", "asyncio", "yaml", "pyroute2", "scapy", "checks", "dataclasses"}

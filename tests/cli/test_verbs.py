@@ -15,7 +15,7 @@ import pytest
 from healthlb.cli.main import VERBS, main
 from healthlb.linux.memory import MemoryTable
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def healthlb(

@@ -305,9 +305,9 @@ def test_an_interrupted_wait_says_that_the_drain_stays(director: Director, serve
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     try:
-        eventually(lambda: director.asked, lambda asked: asked > 0, deadline=30.0)
+        eventually(lambda: director.asked, lambda asked: asked > 0)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()

@@ -223,7 +223,7 @@ def test_a_director_probes_with_an_installed_type_and_weighs_by_it(pong: Path, t
 
     def server() -> Any:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{listen}/api/v1/status", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{listen}/api/v1/status", timeout=60) as answer:
                 return json.load(answer)["virtual_servers"][0]["real_servers"][0]
         except OSError:
             return None
@@ -234,9 +234,9 @@ def test_a_director_probes_with_an_installed_type_and_weighs_by_it(pong: Path, t
         stderr=subprocess.DEVNULL,
     )
     try:
-        shown = eventually(server, lambda seen: bool(seen) and seen["weight"]["kernel"] == 4, deadline=30)
+        shown = eventually(server, lambda seen: bool(seen) and seen["weight"]["kernel"] == 4)
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(60)
     assert shown["weight"]["chain"] == ["10", "40 % (pong)"]
     assert shown["checks"][0]["last"]["reason"] == "busy, wants 40 %"

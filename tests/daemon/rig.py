@@ -28,6 +28,7 @@ from healthlb.model.operations import (
 )
 from healthlb.model.snapshot import Snapshot
 from healthlb.model.table import IpvsTable, Method, Service, ServiceKey
+from waiting import until
 
 NAT = Method("nat")
 VIP = ServiceKey.at("tcp", Endpoint("198.51.100.1", 80))
@@ -127,9 +128,7 @@ class Rig:
 
     async def known(self, weights: dict[Endpoint, int]) -> None:
         """Return once a controller that runs by itself knows its first service to have these weights."""
-        async with asyncio.timeout(15):
-            while self._known() != weights:  # noqa: ASYNC110  a pass tells nobody that it has ended
-                await asyncio.sleep(0.005)
+        await until(lambda: self._known() == weights)
 
     def _known(self) -> dict[Endpoint, int]:
         rows = (self.controller.known or IpvsTable()).services[VIP].destinations

@@ -16,7 +16,7 @@ from healthlb.model.changes import Actor, Add, ChangeOutcome, Remove, Target
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.overrides import Addition, Orders
 from tests.daemon.rig import Table
-from tests.daemon.test_app import until
+from waiting import until
 
 ME = Actor("the test", "it says so")
 FIRST, SECOND = Endpoint("127.0.0.2", 80), Endpoint("127.0.0.3", 80)

@@ -25,6 +25,7 @@ from healthlb.store import orders as orders_words
 from healthlb.store import writer as writer_module
 from healthlb.store.file import Kept
 from healthlb.store.folder import StateFolder
+from waiting import until
 
 DRAIN = Orders((Override(Scope(None, "192.0.2.1", None), admin="drain", who="uid 0 (root)", at=5.0),))
 WEIGHT = Orders((Override(Scope("shop", "192.0.2.1", 80), weight=5, who="uid 0 (root)", at=6.0),))
@@ -88,14 +89,6 @@ def play(folder: Path, story: Story | None = None, **settings: Any) -> Rig:
         return rig
 
     return asyncio.run(whole())
-
-
-async def until(true: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came")
 
 
 def saved_orders(folder: Path) -> Orders | None:

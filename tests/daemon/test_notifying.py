@@ -23,7 +23,8 @@ from healthlb.model.notifiers import Command, Fifo, Mail, Notifier, Webhook
 from healthlb.model.occurrence import Occurrence, name_of
 from healthlb.notify import outbox
 from tests.daemon.rig import WEB1, config, shop, web
-from tests.notify.happenings import happened, until
+from tests.notify.happenings import happened
+from waiting import until
 
 ALL = frozenset(name_of(kind) for kind in Event.__args__)  # type: ignore[attr-defined]
 PLAIN = config(shop(web(WEB1)))

@@ -11,8 +11,9 @@ from healthlb.model.config import Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.notifiers import Notifier, Webhook
 from tests.daemon.rig import CHECK, shop, web
-from tests.daemon.test_app import House, play, until
+from tests.daemon.test_app import House, play
 from tests.daemon.test_notifying import Receiver, notifier, receiving
+from waiting import until
 
 ME = Actor("the test")
 QUICK = replace(CHECK.schedule, interval=0.05, fast_interval=0.05, down_interval=0.05, rise=1, fall=1)

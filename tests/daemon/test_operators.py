@@ -17,6 +17,7 @@ from healthlb.model.events import OverrideEnded, OverrideSet, RealServerAdded, R
 from healthlb.model.overrides import Addition, Orders, Override, Removal, Scope
 from tests.daemon.desk import ALICE, Desk, make, play
 from tests.daemon.rig import FAIL, OTHER, VIP, WEB1, WEB2, WEB3, shop, web
+from waiting import until
 
 POOL = shop(web(WEB1, name="web1", weight=3), web(WEB2, name="web2", weight=2))
 MAIL = shop(web(WEB1, name="relay"), web(WEB2, name="relay2"), key=OTHER, name="mail")
@@ -246,10 +247,7 @@ def test_an_override_ends_when_its_time_is_over_and_that_is_saved_and_told() -> 
         await desk.done(Drain(IN_SHOP, expires=0.01))
         await desk.done(SetWeight(Target("web2", "shop"), 9, expires=60.0))
         desk.now += 1.0
-        for _ in range(1000):
-            if desk.told(OverrideEnded):
-                break
-            await asyncio.sleep(0.005)
+        await until(lambda: desk.told(OverrideEnded))
         await desk.controller.make_pass()
         assert desk.told(OverrideEnded) == [OverrideEnded("192.0.2.1:80 in shop", "drain", "", "", "shop", "web1")]
         assert [each.weight for each in desk.saved[-1].overrides] == [9]

@@ -18,7 +18,8 @@ from healthlb.model.changes import Actor, Add, ChangeOutcome, Drain, Remove, Set
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Event
 from tests.daemon.rig import OTHER, VIP, WEB1, WEB2, shop, web
-from tests.daemon.test_app import ME, SERVER, House, play, until
+from tests.daemon.test_app import ME, SERVER, House, play
+from waiting import until
 
 ALICE = Actor("uid 0 (root) pid 812", "new rack")
 POOL = shop(*(web(each, probes=(), weight=2) for each in (WEB1, WEB2)))

@@ -13,7 +13,8 @@ from healthlb.model.health import Health
 from healthlb.model.occurrence import EventQuery
 from healthlb.store.journal import read_file
 from tests.daemon.rig import Table, shop
-from tests.daemon.test_app import HERE, ME, SERVER, House, until
+from tests.daemon.test_app import HERE, ME, SERVER, House
+from waiting import until
 
 Story = Callable[[House], Coroutine[Any, Any, None]]
 

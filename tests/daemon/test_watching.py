@@ -14,7 +14,8 @@ from healthlb.daemon import watching
 from healthlb.daemon.watching import Settling
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Event
 from tests.daemon.rig import OTHER, shop
-from tests.daemon.test_app import ME, SERVER, House, play, until
+from tests.daemon.test_app import ME, SERVER, House, play
+from waiting import until
 
 
 def test_what_is_as_it_was_is_never_ripe() -> None:

@@ -29,7 +29,7 @@ def test_work_that_was_cancelled_before_its_turn_is_left_undone() -> None:
     async def story() -> None:
         worker = Worker("test")
         going = threading.Event()
-        first = worker.do(lambda: going.wait(10))
+        first = worker.do(lambda: going.wait(60))
         done: list[str] = []
         worker.do(lambda: done.append("cancelled")).cancel()
         going.set()
@@ -49,9 +49,9 @@ def test_work_that_never_ends_does_not_keep_the_process_from_ending() -> None:
         "    worker = Worker('stuck')\n"
         "    begun = threading.Event()\n"
         "    worker.do(lambda: (begun.set(), threading.Event().wait()))\n"
-        "    begun.wait(10)\n"
+        "    begun.wait(60)\n"
         "    worker.close()\n"
         "asyncio.run(story())\n"
     )
-    ended = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")

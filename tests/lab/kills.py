@@ -17,7 +17,7 @@ from typing import Any
 
 from waiting import eventually
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for a director to come up."""
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from multiplexer import Multiplexer
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def answer_with_a_digest(listener: socket.socket) -> None:

@@ -1,10 +1,13 @@
 """Waiting for what the kernel or a daemon does in its own time, always with a deadline."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar("Value")
+PATIENCE = 60.0
+"""Seconds: far more than anything takes on a machine that is busy with other things."""
 
 
 class NeverError(AssertionError):
@@ -12,7 +15,7 @@ class NeverError(AssertionError):
 
 
 def eventually(
-    read: Callable[[], Value], holds: Callable[[Value], bool], *, deadline: float = 60.0, pause: float = 0.02
+    read: Callable[[], Value], holds: Callable[[Value], bool], *, deadline: float = PATIENCE, pause: float = 0.02
 ) -> Value:
     """Call ``read`` until ``holds`` says yes to what it returned, and return that; raise NeverError at the deadline."""
     limit = time.monotonic() + deadline
@@ -21,3 +24,12 @@ def eventually(
             raise NeverError(f"not within {deadline:g} s; last seen: {value!r}")
         time.sleep(pause)
     return value
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Return once something is true, as others of the loop make it; raise NeverError after PATIENCE seconds."""
+    limit = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > limit:
+            raise NeverError(f"not within {PATIENCE:g} s")
+        await asyncio.sleep(0.005)

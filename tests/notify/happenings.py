@@ -54,15 +54,6 @@ def notifier(
     return Notifier("oncall", settings or Webhook(url="http://127.0.0.1:9/"), events, **given)
 
 
-async def until(true: Callable[[], Any]) -> None:
-    """Return once something is true, within bounds."""
-    for _ in range(4000):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came")
-
-
 def play(story: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
     """Run a story in a loop of its own."""
     return asyncio.run(story())

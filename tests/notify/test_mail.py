@@ -13,7 +13,8 @@ import trustme
 from healthlb.model.notifiers import Mail
 from healthlb.notify.mail import MailSender
 from healthlb.notify.sending import RefusedError, UndeliveredError
-from tests.notify.happenings import in_thread, message, play, until
+from tests.notify.happenings import in_thread, message, play
+from waiting import until
 
 
 class Relay:

@@ -15,7 +15,8 @@ from healthlb.notify.grouping import Wants
 from healthlb.notify.message import MOST_EVENTS, Message
 from healthlb.notify.outbox import Outbox
 from healthlb.notify.sending import RefusedError, UndeliveredError
-from tests.notify.happenings import happened, message, notifier, play, until
+from tests.notify.happenings import happened, message, notifier, play
+from waiting import until
 
 
 class Receiver:

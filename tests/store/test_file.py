@@ -264,6 +264,6 @@ def beyond(mount: str, story: str, folder: Path) -> list[str]:
     shell = f'{mount} && exec "$0" -c "$1"'
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     command = ["unshare", *user, "--mount", "sh", "-c", shell, sys.executable, whole]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout.splitlines()

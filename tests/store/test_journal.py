@@ -28,6 +28,7 @@ from healthlb.store import writer as writer_module
 from healthlb.store.events_file import EventsFile
 from healthlb.store.journal import RING, Journal, Place, read_file
 from healthlb.store.rows import event_of, limited, row_of, wanted
+from waiting import until
 
 KEY = ServiceKey.at("tcp", Endpoint("198.51.100.1", 80))
 
@@ -49,7 +50,7 @@ class Rig:
 
     def off_loop(self, work: Callable[[], list[Occurrence]]) -> "asyncio.Future[list[Occurrence]]":
         def whole() -> list[Occurrence]:
-            self.going.wait(10)
+            self.going.wait(60)
             return work()
 
         return asyncio.get_running_loop().run_in_executor(None, whole)
@@ -70,23 +71,15 @@ def play(story: Callable[[Rig], Coroutine[Any, Any, None]], path: Path | None = 
         rig = Rig()
         if path is not None:
             rig.journal.keep_in(Place(path, keep))
-            await rig.journal.number(10)
+            await rig.journal.number(60)
         try:
             await story(rig)
         finally:
             rig.going.set()
-            await rig.journal.close(10)
+            await rig.journal.close(60)
         return rig
 
     return asyncio.run(whole())
-
-
-async def until(true: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came")
 
 
 def stored(path: Path) -> list[int]:
@@ -344,7 +337,7 @@ def read_by_nobody(path: Path) -> list[str]:
             [sys.executable, "-c", story, str(path)],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
             user=65534 if os.geteuid() == 0 else None,
             cwd=Path(__file__).parents[2],

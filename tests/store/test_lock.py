@@ -29,7 +29,7 @@ def test_one_takes_it_and_another_once_it_was_let_go(two: tuple[Lock, Lock]) -> 
 def test_a_director_that_is_killed_holds_it_no_longer(tmp_path: Path) -> None:
     story = (
         "import sys, time\nfrom pathlib import Path\nfrom healthlb.store.lock import Lock\n"
-        "lock = Lock(Path(sys.argv[1]))\nprint(lock.take(), flush=True)\ntime.sleep(60)\n"
+        "lock = Lock(Path(sys.argv[1]))\nprint(lock.take(), flush=True)\ntime.sleep(600)\n"
     )
     ours = Lock(tmp_path)
     with subprocess.Popen([sys.executable, "-c", story, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
