@@ -150,6 +150,7 @@ class Stalled(io.StringIO):
 
 def test_a_stalled_reader_costs_lines_that_are_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "QUEUE", 10)
+    monkeypatch.setattr(logs, "DRAIN", 60.0)
     stream = Stalled()
     writer = logs.Logs("text", stream)
     writer.start()

@@ -95,7 +95,7 @@ class House:
 
 
 def notifier(name: str, settings: Webhook | Command | Fifo | Mail, **more: Any) -> Notifier:
-    given: dict[str, Any] = {"events": ALL, "group": 0.0, "timeout": 5.0, **more}
+    given: dict[str, Any] = {"events": ALL, "group": 0.0, "timeout": 60.0, **more}
     return Notifier(name, settings, **given)
 
 
@@ -284,15 +284,19 @@ def test_a_reload_keeps_what_waits_and_the_counters_even_for_another_address() -
 def test_a_notifier_that_is_taken_away_finishes_or_is_dropped_with_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox.Outbox.stop, "__defaults__", (0.2,))
+    monkeypatch.setattr(outbox.Outbox.stop, "__defaults__", (60.0,))
 
     async def story(house: House, receiver: Receiver) -> None:
         async with receiving() as deaf:
             deaf.deaf = True
-            house.adopt(notifier("deaf", deaf.hook(), timeout=60.0), notifier("here", receiver.hook(), group=60.0))
+            never = notifier("deaf", deaf.hook())
+            house.adopt(never, notifier("here", receiver.hook(), group=60.0))
             house.chronicle.record(Warned("first"))
             await until(lambda: deaf.connections)
             with caplog.at_level(logging.WARNING):
+                house.adopt(never)
+                await until(lambda: receiver.bodies)
+                monkeypatch.setattr(outbox.Outbox.stop, "__defaults__", (0.05,))
                 house.adopt()
                 assert house.notifying.statuses() == ()
                 house.chronicle.record(Warned("second"))

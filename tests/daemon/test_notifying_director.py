@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from checks.tcp import Tcp
 from healthlb.model.changes import Actor
 from healthlb.model.config import Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.notifiers import Notifier, Webhook
+from healthlb.notify import outbox
 from tests.daemon.rig import CHECK, shop, web
 from tests.daemon.test_app import House, play
 from tests.daemon.test_notifying import Receiver, notifier, receiving
@@ -58,7 +61,11 @@ def test_a_director_tells_of_a_server_that_goes_and_comes_with_its_addresses(tmp
     play(tmp_path, story)
 
 
-def test_what_waits_when_a_director_is_stopped_is_told_before_it_ends(tmp_path: Path) -> None:
+def test_what_waits_when_a_director_is_stopped_is_told_before_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox.Outbox.stop, "__defaults__", (60.0,))
+
     async def story(house: House) -> None:
         async with receiving() as receiver:
             down = frozenset({"real_server_down"})
@@ -82,7 +89,7 @@ def test_a_deaf_receiver_holds_up_neither_a_reload_nor_for_long_a_stop(tmp_path:
             await house.begin()
             await until(lambda: deaf.connections)
             put(house, real(2), notifier("other", Webhook(url="http://127.0.0.1:9/")))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 assert (await house.director.reload(ME)).accepted
                 assert [each.name for each in house.director.notifying.statuses()] == ["other"]
                 house.director._stop.set()

@@ -12,7 +12,7 @@ import pytest
 from healthlb.daemon.programs import Programs
 from healthlb.notify.command import Exit
 from healthlb.notify.sending import UndeliveredError
-from waiting import eventually
+from waiting import eventually, until
 
 Write = Callable[[str], str]
 
@@ -97,7 +97,8 @@ def test_a_program_that_does_not_end_is_killed_with_its_group_when_its_time_is_o
 
     async def story(programs: Programs) -> None:
         running = asyncio.create_task(programs.run((script,), None, b"told"))
-        await asyncio.to_thread(eventually, (shelf / "spool/pid").exists, bool)
+        pid = shelf / "spool/pid"
+        await until(lambda: pid.exists() and pid.read_text().endswith("\n"))
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

@@ -50,7 +50,7 @@ def notifier(
     settings: Webhook | Command | Fifo | Mail | None = None, events: frozenset[str] = ALL, **more: Any
 ) -> Notifier:
     """Return a notifier, with every event a message of its own unless it says otherwise."""
-    given: dict[str, Any] = {"group": 0.0, "timeout": 5.0, **more}
+    given: dict[str, Any] = {"group": 0.0, "timeout": 60.0, **more}
     return Notifier("oncall", settings or Webhook(url="http://127.0.0.1:9/"), events, **given)
 
 

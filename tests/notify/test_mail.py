@@ -82,7 +82,7 @@ def mail(relay: Relay, **settings: object) -> Mail:
 async def send(settings: Mail) -> None:
     sender = MailSender(settings, in_thread())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await sender.send(message())
         await until(lambda: not sender._leaving)
     finally:

@@ -51,6 +51,17 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
+class Holds:
+    """Answers nothing until it is let go, and then that it is out of order."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+
+    async def __call__(self) -> None:
+        await self.over.wait()
+        raise UndeliveredError("status 503")
+
+
 async def fails() -> None:
     """Be out of order."""
     raise UndeliveredError("status 503")
@@ -178,18 +189,19 @@ def test_a_message_is_given_up_after_its_time_and_so_are_those_that_waited_behin
 
 def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
     async def story(house: House) -> None:
-        house.receiver.answer = hangs
+        house.receiver.answer = holds = Holds()
         house.take("first")
         await until(lambda: house.receiver.tries == 1)
         house.take(*[f"web{number}" for number in range(10)])
         assert house.box.status().dropped_total == 7
         assert house.box.status().waiting == 4
         house.receiver.answer = takes
+        holds.over.set()
         await until(lambda: len(house.receiver.taken) == 4)
         assert house.receiver.names == ["first", "web7", "web8", "web9"]
         assert house.told[-1] == NotifierRecovered("oncall", 7)
 
-    housed(story, queue=3, timeout=0.3)
+    housed(story, queue=3)
 
 
 def test_a_storm_for_a_receiver_that_hangs_is_bounded_in_events_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,16 +326,17 @@ def test_new_settings_take_over_the_queue_and_the_counters_and_are_tried_at_once
 
 def test_the_old_way_out_is_closed_only_once_its_try_has_ended() -> None:
     async def story(house: House) -> None:
-        house.receiver.answer = hangs
+        house.receiver.answer = holds = Holds()
         house.take("a")
         await until(lambda: house.receiver.tries)
         other = Receiver()
         house.box.adopt(house.box.notifier, house.box.wants, other)
         assert house.receiver.closed == 0
+        holds.over.set()
         await until(lambda: other.taken)
         assert house.receiver.closed == 1
 
-    housed(story, timeout=0.05)
+    housed(story)
 
 
 def test_a_shorter_queue_and_another_window_act_at_once() -> None:

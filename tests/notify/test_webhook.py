@@ -69,7 +69,7 @@ async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIte
         await listener.wait_closed()
 
 
-async def post(settings: Webhook, *events: Any, seconds: float = 5.0) -> None:
+async def post(settings: Webhook, *events: Any, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         await WebhookSender(settings, in_thread()).send(message(*events))
 
