@@ -51,7 +51,7 @@ class Loader:
         self.loads += 1
         self.as_read = self.print
         found = self.config
-        self.going.wait(20)
+        self.going.wait(60)
         if self.fault is not None:
             raise self.fault
         return found
@@ -108,8 +108,8 @@ def test_a_storm_of_hangups_costs_two_reloads_and_the_last_file_wins(tmp_path: P
             await asyncio.sleep(0)
         house.put(shop(SERVER, key=OTHER))
         house.loader.going.set()
-        await until(lambda: house.loader.loads == 2 and not house.director._turn.locked())
-        await asyncio.sleep(0.02)
+        reloading = house.director._reloading
+        await until(lambda: house.loader.loads >= 2 and not reloading.reading.locked() and not reloading._next)
         assert house.loader.loads == 2
         assert house.table.weights(OTHER) is not None
         assert house.table.weights(VIP) is None
@@ -149,7 +149,7 @@ def test_a_signal_before_the_director_listens_is_heard_once_it_does(tmp_path: Pa
 def test_a_stop_during_the_start_ends_it_and_closes_every_door(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         going = threading.Event()
-        house.table.refuse = lambda _: not going.wait(20)
+        house.table.refuse = lambda _: not going.wait(60)
         house.serving = asyncio.create_task(house.director.run(house.loader.config))
         await until((tmp_path / "admin.sock").exists)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -9,14 +9,23 @@ import pytest
 
 from healthlb.core import policy
 from healthlb.core.policy import Decision, Level, Looked
-from healthlb.daemon import reconcile
+from healthlb.daemon import failing, reconcile
 from healthlb.model.events import DriftRepaired, OperationFailed, TableLost, Warned
 from healthlb.model.operations import AddDestination, AddService, DeleteService, Operation
 from healthlb.model.snapshot import PoolState
 from healthlb.model.table import Service, Timeouts
 from tests.daemon.rig import FAIL, OTHER, PASS, VIP, WEB1, WEB2, WEB3, Rig, config, run, shop, web
+from waiting import until
 
 
+@pytest.fixture
+def no_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be tried again by itself while the test lasts, however long that is."""
+    for name in ("FIRST", "LONGEST"):
+        monkeypatch.setattr(failing, name, 3600.0)
+
+
+@pytest.mark.usefixtures("no_retry")
 def test_a_lost_table_with_a_refused_operation_makes_no_spin() -> None:
     async def story(rig: Rig) -> None:
         turns = 0
@@ -59,17 +68,18 @@ def test_a_verdict_that_came_while_the_table_was_lost_is_carried_out_by_the_pass
 def test_a_pass_that_is_cancelled_forgets_no_verdict() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop())
-        going = threading.Event()
+        begun, going = threading.Event(), threading.Event()
 
         def wait(_: Operation) -> bool:
-            going.wait(10)
+            begun.set()
+            going.wait(60)
             return True
 
         rig.table.refuse = wait
         for _ in range(2):
             rig.controller.finished(rig.records[WEB1], PASS)
         passing = asyncio.create_task(rig.controller.make_pass())
-        await asyncio.sleep(0.01)
+        await until(begun.is_set)
         assert not rig.controller.in_sync
         passing.cancel()
         await asyncio.wait([passing])
@@ -100,12 +110,17 @@ def test_a_stop_in_the_middle_of_a_pass_still_leaves_the_table_as_the_file_says(
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(), on_stop=mode)
         await rig.result(WEB1, PASS)
-        going = threading.Event()
-        rig.table.refuse = lambda _: not going.wait(10)
+        begun, going = threading.Event(), threading.Event()
+
+        def wait(_: Operation) -> bool:
+            begun.set()
+            return not going.wait(60)
+
+        rig.table.refuse = wait
         for _ in range(2):
             rig.controller.finished(rig.records[WEB2], PASS)
         passing = asyncio.create_task(rig.controller.make_pass())
-        await asyncio.sleep(0.01)
+        await until(begun.is_set)
         passing.cancel()
         await asyncio.wait([passing])
         asyncio.get_running_loop().call_later(0.02, going.set)
@@ -138,12 +153,8 @@ def test_what_one_pool_finds_gone_is_repaired_for_every_pool_and_told_as_drift()
         for _ in range(2):
             rig.controller.finished(rig.records[WEB1], FAIL)
         passes = asyncio.create_task(rig.controller.run())
-        for _ in range(200):
-            await asyncio.sleep(0.001)
-            if rig.table.weights(OTHER) == {WEB3: 1}:
-                break
+        await until(lambda: rig.table.weights(OTHER) == {WEB3: 1})
         assert rig.table.weights() == {WEB1: 0}
-        assert rig.table.weights(OTHER) == {WEB3: 1}
         await rig.controller.make_pass()
         passes.cancel()
 
@@ -206,6 +217,7 @@ def test_counters_are_fresh_by_a_clock_that_nobody_sets_back(monkeypatch: pytest
     run(story)
 
 
+@pytest.mark.usefixtures("no_retry")
 def test_a_service_that_could_not_be_deleted_is_not_called_in_sync_and_makes_no_spin() -> None:
     async def story(rig: Rig) -> None:
         await rig.adopt(shop(), shop(web(WEB3), key=OTHER, name="other"))

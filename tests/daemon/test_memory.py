@@ -409,7 +409,7 @@ class Hung:
         whole = getattr(StateFolder, name)
 
         def hanging(*arguments: Any) -> Any:
-            self.going.wait(20)
+            self.going.wait(60)
             return whole(*arguments)
 
         monkeypatch.setattr(StateFolder, name, hanging)
@@ -453,7 +453,7 @@ def test_a_reload_leads_away_from_a_disk_that_hangs(tmp_path: Path, monkeypatch:
 
     def hanging(folder: StateFolder, orders: Orders) -> None:
         if folder.path == first:
-            going.wait(20)
+            going.wait(60)
         whole(folder, orders)
 
     async def story(rig: Rig) -> None:

@@ -535,7 +535,7 @@ def test_a_table_that_hangs_holds_up_an_answer_only_so_long(monkeypatch: pytest.
     async def story(desk: Desk) -> None:
         await desk.begin(POOL)
         going = threading.Event()
-        desk.table.refuse = lambda _: not going.wait(20)
+        desk.table.refuse = lambda _: not going.wait(60)
         try:
             outcome = await desk.done(Drain(IN_SHOP))
             assert outcome.warnings[0].startswith("The table has not followed yet (it does not answer)")
@@ -584,7 +584,7 @@ def test_a_file_that_hangs_holds_up_an_addition_and_no_drain() -> None:
         going = threading.Event()
 
         def slowly(config: Config, virtual_server: str, settings: str) -> RealServer:
-            going.wait(20)
+            going.wait(60)
             return make(config, virtual_server, settings)
 
         desk.making = slowly

@@ -142,7 +142,7 @@ def test_all_who_ask_for_one_reload_are_told_with_it_and_force_is_nobody_elses(t
         ]
         await asyncio.sleep(0)
         os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.sleep(0.02)
+        await until(lambda: "SIGHUP" in house.director._reloading._askers[False])
         house.loader.going.set()
         assert not (await first).accepted
         assert [(await each).accepted for each in waiting] == [False, False, True, False]
@@ -175,7 +175,7 @@ def test_a_file_that_hangs_while_a_reload_looks_around_holds_up_no_drain(
 
     def hang(_: object) -> tuple[str, ...]:
         looking.set()
-        going.wait(20)
+        going.wait(60)
         return ()
 
     async def story(house: House) -> None:
