@@ -3,6 +3,9 @@
 import asyncio
 import threading
 
+import pytest
+
+from healthlb.api import callers
 from healthlb.api.callers import LOOKING, Callers, look_up
 
 
@@ -27,7 +30,10 @@ def test_a_name_is_looked_up_once_for_all_who_ask() -> None:
     assert asked == [7]
 
 
-def test_a_directory_server_that_does_not_answer_costs_the_name_and_few_threads() -> None:
+def test_a_directory_server_that_does_not_answer_costs_the_name_and_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(callers, "PATIENCE", 0.1)
     answered = threading.Event()
 
     def hang(user: int) -> str:
