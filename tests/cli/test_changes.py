@@ -10,8 +10,8 @@ import pytest
 from healthlb.cli import reaching
 from healthlb.cli.main import main
 from healthlb.cli.times import local
+from ports import free_port
 from tests.cli.stand_in import StandIn, standing_in
-from tests.cli.test_verbs import free_port
 
 RS = "/api/v1/virtual_servers/shop/real_servers/web1"
 HOST = "/api/v1/hosts/192.0.2.11"

@@ -14,6 +14,7 @@ import pytest
 
 from healthlb.cli.main import VERBS, main
 from healthlb.linux.memory import MemoryTable
+from ports import free_port
 
 PATIENCE = 60.0
 
@@ -32,13 +33,6 @@ def healthlb(
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
     )
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

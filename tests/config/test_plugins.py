@@ -17,7 +17,7 @@ import pytest
 import plugin
 from checks import registry
 from healthlb.config import ConfigError, Loader, json_schema, plugins, reference
-from real_server import free_port
+from ports import free_port
 from waiting import eventually
 
 ROOT = Path(__file__).parents[2]

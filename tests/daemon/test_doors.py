@@ -1,7 +1,6 @@
 """The listeners through reloads: moved, given a new token, refused half way."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from healthlb.daemon.doors import Doors
 from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.config import Api, Listener
 from healthlb.model.endpoint import Endpoint
+from ports import free_port
 
 
 class Reloads:
@@ -25,13 +25,6 @@ class Reloads:
 
     async def reload(self, actor: Actor, *, force: bool = False) -> ReloadOutcome:
         return ReloadOutcome(True, "done")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 async def ask(port: int, path: str = "/healthz", method: str = "GET", token: str = "") -> int:

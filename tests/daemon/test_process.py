@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from ports import free_port
+
 PATIENCE = 60.0
 
 
@@ -49,13 +51,6 @@ class WebServer:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def wait_for(true: Callable[[], Any], what: str) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks import Tls
-from real_server import PATH, RealServer, free_port
+from ports import free_port
+from real_server import PATH, RealServer
 from tests.interop.files import NAME, certificate, open_folder, written
 
 USER, PASSWORD = "probe", "s3 cret\\\"'"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from checks.radius import Radius
+from ports import free_port
 from probing import probe
-from real_server import RealServer, free_port
+from real_server import RealServer
 from tests.interop.files import open_folder, written
 from waiting import eventually
 

@@ -8,8 +8,9 @@ import pytest
 
 from checks import Tls
 from checks.sip import Sip
+from ports import free_port
 from probing import probe
-from real_server import RealServer, free_port
+from real_server import RealServer
 from tests.interop.files import NAME, certificate, open_folder, written
 
 CONFIGURATION = """

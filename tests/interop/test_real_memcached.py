@@ -10,8 +10,9 @@ import pytest
 
 from checks import Tls
 from checks.memcached import Memcached
+from ports import free_port
 from probing import LOOPBACK, probe
-from real_server import RealServer, free_port
+from real_server import RealServer
 from tests.interop.files import NAME, certificate, open_folder, written
 
 

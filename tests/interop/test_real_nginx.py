@@ -16,8 +16,9 @@ from checks.http import Http, Https
 from checks.tcp import Tcp
 from checks.tls import TlsHandshake
 from checks.web.options import Each
+from ports import free_port
 from probing import probe
-from real_server import RealServer, free_port
+from real_server import RealServer
 
 CONFIGURATION = """
 daemon off;

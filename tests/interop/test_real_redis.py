@@ -11,8 +11,9 @@ from checks import ProbeResult, Tls
 from checks.redis import Redis
 from checks.tcp import Tcp
 from checks.wire.exchange import Exchange
+from ports import free_port
 from probing import probe
-from real_server import RealServer, free_port
+from real_server import RealServer
 from tests.interop.files import NAME, certificate, open_folder, written
 from waiting import eventually
 

@@ -9,8 +9,8 @@ import pytest
 
 from checks.sip import Sip
 from checks.udp import Udp
+from ports import free_port
 from probing import LOOPBACK, probe
-from real_server import free_port
 
 Answer = Callable[[int, bytes], bytes | None]
 """Takes the number of a datagram, from 0, and what it holds; returns what goes back."""

@@ -11,14 +11,11 @@ import urllib.request
 from itertools import pairwise
 from pathlib import Path
 
+from ports import free_port
+
 DEMO = Path(__file__).parent / "demo.py"
 PATIENCE = 150.0
 """Seconds after which a demo that still runs is killed, and its output judged as it is."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_the_demo_shows_failure_and_recovery_and_ends_by_ctrl_c_without_a_trace(tmp_path: Path) -> None:
