@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 import pytest
 
 from checks import Check, ProbeResult, Target, Verdict
-from checks.engine import Engine, conversations, progress
+from checks.engine import Engine, conversations, half_open, progress
 from checks.engine.dialogue import Dialogue
 from tests.checks.authority import Authority
 
@@ -129,7 +129,7 @@ def run() -> Iterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
 @pytest.fixture
 def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine's late wake be no reason to void what the test is not about."""
-    for module in (conversations, progress):
+    for module in (conversations, half_open, progress):
         monkeypatch.setattr(module, "LATE_SECONDS", 3600.0)
 
 

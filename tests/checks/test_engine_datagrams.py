@@ -103,6 +103,7 @@ def test_an_empty_datagram_is_news_and_no_silence(run: Run) -> None:
     run(scenario)
 
 
+@pytest.mark.usefixtures("never_late")
 def test_a_server_that_says_nothing_is_silence_after_patience_and_a_failure_at_the_deadline(run: Run) -> None:
     def patient(target: Target) -> Conversation:
         data = yield Step(b"question", patience=0.05)

@@ -152,7 +152,7 @@ class Watching:
         await asyncio.sleep(0)
         self.hinted.clear()
         await asyncio.to_thread(change)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.hinted.wait()
         return await self.probe(check)
 
@@ -160,7 +160,7 @@ class Watching:
         """Change something; each hint is followed by a probe, until one gives this reason."""
         self.hinted.clear()
         await asyncio.to_thread(change)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 await self.hinted.wait()
                 self.hinted.clear()
@@ -325,7 +325,7 @@ def test_a_change_while_the_file_is_being_read_is_not_lost(
         monkeypatch.setattr(checks.engine.files, "look", changed_meanwhile)
         first = await watching.probe(check)
         if first.reason != "the file says weight 6":
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await watching.hinted.wait()
         assert (await watching.probe(check)).reason == "the file says weight 6"
 
@@ -491,7 +491,7 @@ def test_after_an_overflow_every_file_is_read_again(
         with monkeypatch.context() as patch:
             patch.setattr(inotify.Inotify, "events", overflowed)
             replace(path, "6\n")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await watching.hinted.wait()
         assert watching.faults[0].startswith("inotify's queue overflowed (sysctl fs.inotify.max_queued_events)")
         assert (await watching.probe(check)).reason == "the file says weight 6"

@@ -110,7 +110,7 @@ def test_whatever_happens_each_probe_is_told_once_and_nothing_is_left(
         assert (engine.in_flight, engine.counts.waiting, faults) == (0, 0, [])
         assert (storm.told, any(storm.under_way.values())) == (PLANS * RUNS, False)
         engine.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while descriptors() > before:  # noqa: ASYNC110  the last scripts are being reaped in a thread
                 await asyncio.sleep(0.01)
 
