@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 HERE = Path(__file__).resolve().parent
-BOOT_DEADLINE = 90.0
+BOOT_DEADLINE = 180.0
 """Seconds; a boot takes two on a quiet machine."""
 CONSOLE_TAIL_LINES = 50
 WATCHDOG = 'read -r _; kill -s KILL -- "-$1"'

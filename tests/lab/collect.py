@@ -31,7 +31,7 @@ WORTH_A_NEIGHBOUR = 500
 """Tests; fewer are done before a second pytest has collected them."""
 GUESTS = 2
 """Guests side by side; each has one CPU. HEALTHLB_LAB_GUESTS overrides it."""
-SILENCE = 180.0
+SILENCE = 400.0
 """Seconds without a word from a booted guest after which it is given up; a stuck test shows its stack well before."""
 STACK_AFTER = 120
 """Seconds after which the guest's pytest prints every thread's stack."""

@@ -12,7 +12,7 @@ BOOT = Path(__file__).parent / "boot.py"
 
 
 def by_hand(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, BOOT, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, BOOT, *arguments], capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_commands_output_errors_and_exit_status_come_back() -> None:
