@@ -21,7 +21,7 @@ DEAD_PORT = 9
 
 def written(pools: Data) -> str:
     """Return the file: JSON is YAML."""
-    schedule = {"type": "tcp", "interval": "300ms", "fast_interval": "100ms", "timeout": "2s", "rise": 1, "fall": 1}
+    schedule = {"type": "tcp", "interval": "300ms", "fast_interval": "100ms", "timeout": "5s", "rise": 1, "fall": 1}
     checks = {"alive": {**schedule, "port": PORTS[0]}, "dead": {**schedule, "port": DEAD_PORT}}
     return "".join(
         f"{key}: {json.dumps(value)}\n"

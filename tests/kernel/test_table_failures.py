@@ -38,7 +38,7 @@ def unload() -> None:
 
     The kernel takes a removed namespace's services down in its own time, and a scheduler is in use until then.
     """
-    eventually(try_to_unload, "".__eq__, deadline=60.0)
+    eventually(try_to_unload, "".__eq__)
 
 
 def try_to_unload() -> str:

@@ -4,7 +4,6 @@ import ipaddress
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +28,7 @@ from healthlb.model.table import (
 )
 from tests import ipvsadm
 from tests.table_contract import METHODS, SCHEDULERS, build, emptied, relaxed, tables
+from waiting import eventually
 
 few = settings(relaxed, max_examples=20)
 
@@ -229,12 +229,7 @@ class TestTraffic:
 
 def _once_estimated(table: Table, key: ServiceKey) -> TableReading:
     """Return a reading in which the kernel has counted the traffic, which it does every two seconds (ip_vs_est.c)."""
-    for _ in range(200):
-        reading = table.read()
-        if reading.services[key].rates.in_bytes:
-            return reading
-        time.sleep(0.05)
-    pytest.fail("the kernel never counted the traffic")
+    return eventually(table.read, lambda reading: bool(reading.services[key].rates.in_bytes), pause=0.05)
 
 
 def _listed(*options: str) -> list[list[str]]:
