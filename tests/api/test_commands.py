@@ -250,7 +250,7 @@ def test_a_caller_may_wait_for_longer_than_other_requests_last(source: Any) -> N
             async with await asking as response:
                 return response.status
 
-    assert command(source, talk, limits=Limits(request=1.0, idle=1.5)) == 200
+    assert command(source, talk, limits=Limits(request=3.0, idle=3.5)) == 200
 
 
 def test_a_command_that_fails_leaves_one_line_in_the_log(source: Any, caplog: pytest.LogCaptureFixture) -> None:

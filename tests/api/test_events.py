@@ -301,7 +301,7 @@ def test_a_silent_stream_says_that_it_lives_and_outlives_the_deadline_of_a_reque
             await events.add(happened(2))
             return [*found, await anext(stream)]
 
-    _, *silent, last = visit(source, events, talk, Limits(request=1.0, idle=1.0, alive=0.05))
+    _, *silent, last = visit(source, events, talk, Limits(request=2.5, idle=2.5, alive=0.1))
     assert all(set(block) == {""} for block in silent)
     assert last["id"] == "2"
 
