@@ -99,6 +99,14 @@ def test_the_chain_of_a_sorry_server_tells_why_it_has_no_traffic() -> None:
     assert sorry_chain(sorry, [], UP, leaving) == ("3", "0 (standing down)")
 
 
+def test_the_row_of_a_sorry_server_without_a_verdict_stays_as_it_was_found() -> None:
+    sorry = real_server(SORRY, weight=3)
+    shop = VirtualServer("shop", SERVICE, Method("nat"), (SERVER,), sorry_servers=(sorry,))
+    found = decide(Level(shop, [DOWN], [UNKNOWN]), Looked({SORRY: Destination(SORRY, Method("nat"), 5)}), 100.0)
+    assert found.row.destinations[SORRY].weight == 5
+    assert sorry_chain(sorry, [], UNKNOWN, found) == ("3", "unchanged (unknown)")
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(levels(), present_rows)
 def test_the_last_step_of_every_chain_is_what_is_wanted_in_the_table(level: Level, present: Rows) -> None:
