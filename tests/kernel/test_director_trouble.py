@@ -70,6 +70,11 @@ def failing(director: Director) -> dict[str, Any]:
     return {name: shown[name]["failing"] for name in ("state", "journal")}
 
 
+def until_failing(director: Director, reason: str) -> None:
+    """Wait until the status, which may be a moment old, says why orders cannot be saved."""
+    eventually(lambda: failing(director)["state"], reason.__eq__, deadline=BOOT_PATIENCE)
+
+
 def until_saved(director: Director) -> None:
     eventually(lambda: failing(director), {"state": None, "journal": None}.__eq__, deadline=BOOT_PATIENCE)
 
@@ -102,7 +107,8 @@ def test_changes_work_while_the_disk_is_full_and_the_latest_is_saved_once_there_
     (warning,) = eventually(on_a_full_disk, bool)
     assert warning == f"The change is made, but it would not survive a restart: {state(disk)}: No space left on device."
     drain_with_warning(director, "No space left on device")
-    assert failing(director) == {"state": "No space left on device", "journal": "database or disk is full"}
+    full = {"state": "No space left on device", "journal": "database or disk is full"}
+    eventually(lambda: failing(director), full.__eq__, deadline=BOOT_PATIENCE)
     assert "No space left on device" in director.command("status").stdout
     director.until_rows(VIRTUAL_PORT, {REMOTE: 10, LOCAL: 1})
     disk.make_room()
@@ -122,7 +128,7 @@ def test_changes_work_on_a_disk_that_fails_and_are_saved_on_the_one_that_takes_i
     disk.fail()
     (warning,) = weigh(director, 10)
     assert f"{state(disk)}: Read-only file system" in warning
-    assert failing(director)["state"] == "Read-only file system"
+    until_failing(director, "Read-only file system")
     director.until_rows(VIRTUAL_PORT, {REMOTE: 10, LOCAL: 1})
     disk.vanish()
     spare = Disk(disk.place)
@@ -136,6 +142,7 @@ def test_changes_work_while_the_disk_is_gone_and_are_saved_once_it_is_back(direc
     disk.vanish()
     (warning,) = weigh(director, 10)
     assert f"{state(disk)}: No such file or directory" in warning
+    until_failing(director, "No such file or directory")
     director.until_rows(VIRTUAL_PORT, {REMOTE: 10, LOCAL: 1})
     disk.mount()
     until_saved(director)
@@ -144,6 +151,7 @@ def test_changes_work_while_the_disk_is_gone_and_are_saved_once_it_is_back(direc
     disk.vanish()
     restart_after_kill(director)
     assert weigh(director, 12), "a start without the disk knows of no order, and takes new ones"
+    until_failing(director, "No such file or directory")
     disk.mount()
     until_saved(director)
     restart_after_kill(director)
