@@ -162,10 +162,12 @@ class MailSender:
 
 
 async def _goodbye(relay: "SMTP") -> None:
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(GOODBYE):
-            await relay.quit()
-    relay.close()
+    try:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(GOODBYE):
+                await relay.quit()
+    finally:
+        relay.close()
 
 
 def _literal(own: tuple[Any, ...]) -> str:

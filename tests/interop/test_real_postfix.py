@@ -60,8 +60,10 @@ def send(relay: Postfix, to: str = "postmaster@example.com", **settings: object)
     sender = MailSender(Mail(**given), asyncio.to_thread)  # type: ignore[arg-type]
 
     async def story() -> None:
-        await sender.send(Message("lb1", (EVENT,)))
-        await asyncio.gather(*sender._leaving)
+        try:
+            await sender.send(Message("lb1", (EVENT,)))
+        finally:  # whoever is refused takes leave as well
+            await asyncio.gather(*sender._leaving)
 
     asyncio.run(story())
 
