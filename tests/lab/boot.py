@@ -13,12 +13,10 @@ By hand, from the repository's root::
 """
 
 import argparse
-import contextlib
 import functools
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,14 +25,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
+from watched import Watched
+
 HERE = Path(__file__).resolve().parent
 BOOT_DEADLINE = 180.0
 """Seconds; a boot takes two on a quiet machine."""
 CONSOLE_TAIL_LINES = 50
-WATCHDOG = 'read -r _; kill -s KILL -- "-$1"'
-"""Ends the guest's process group when we end, be it by SIGKILL: its input is a pipe that only we hold. User Mode Linux
-left alone would leave its processes behind."""
-
 Mode = Literal["uml", "host"]
 
 
@@ -65,8 +61,7 @@ class Guest:
         self.stderr = self.shared / "stderr"
         self._memory = memory
         self._serial = serial
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._process: Watched | None = None
         variables = {"HEALTHLB_IN_GUEST": self.mode, "LAB_SHARED": str(self.shared), **(environment or {})}
         if serial is not None:
             variables["LAB_SERIAL"] = "/dev/ttyS0" if self.mode == "uml" else f"fd:{serial}"
@@ -80,25 +75,18 @@ class Guest:
         """Start booting and return at once; raise GuestError if the guest cannot even be started."""
         shutil.copy(HERE / "guest.sh", self.shared / "guest.sh")
         arguments, environment = self._uml() if self.mode == "uml" else self._host()
-        with (self.shared / "console").open("wb") as console:
-            try:
-                self._process = subprocess.Popen(
-                    arguments,
-                    stdin=subprocess.DEVNULL,
-                    stdout=console,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **environment},
-                    pass_fds=() if self._serial is None else (self._serial,),
-                    start_new_session=True,
-                )
-            except FileNotFoundError as error:
-                remedy = "`make test` installs Debian's user-mode-linux"
-                raise GuestError(f"The guest cannot be started, {arguments[0]} is not there: {remedy}.") from error
-            except OSError as error:
-                raise GuestError(f"The guest cannot be started: {error}.") from error
-        self._watchdog = subprocess.Popen(
-            ["sh", "-c", WATCHDOG, "lab", str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
-        )
+        try:
+            self._process = Watched(
+                arguments,
+                self.shared / "console",
+                environment,
+                descriptors=() if self._serial is None else (self._serial,),
+            )
+        except FileNotFoundError as error:
+            remedy = "`make test` installs Debian's user-mode-linux"
+            raise GuestError(f"The guest cannot be started, {arguments[0]} is not there: {remedy}.") from error
+        except OSError as error:
+            raise GuestError(f"The guest cannot be started: {error}.") from error
 
     def poll(self) -> int | None:
         """Return the command's exit status, or None while it runs; raise GuestError if the guest is gone."""
@@ -145,12 +133,7 @@ class Guest:
     def close(self) -> None:
         """Kill the guest if it still runs and remove the shared directory."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
+            self._process.end()
         shutil.rmtree(self.shared, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -4,16 +4,14 @@ To its owner it is as a guest (boot.py): it is started, polled and closed, and s
 are root it has a network of its own, so that no port that one side finds free is taken by the other.
 """
 
-import contextlib
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from boot import CONSOLE_TAIL_LINES, WATCHDOG, GuestError
+from boot import CONSOLE_TAIL_LINES, GuestError
+from watched import Watched
 
 OWN_NETWORK = ("unshare", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "neighbour")
 
@@ -25,29 +23,16 @@ class Neighbour:
         self.shared = Path(tempfile.mkdtemp(prefix="healthlb-lab-"))
         self.stdout = self.shared / "stdout"
         self._command = [*(OWN_NETWORK if os.geteuid() == 0 else ()), *command]
-        self._environment = {**os.environ, "LAB_SHARED": str(self.shared), **environment}
+        self._environment = {"LAB_SHARED": str(self.shared), **environment}
         self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._process: Watched | None = None
 
     def start(self) -> None:
         """Start the command and return at once; raise GuestError if that cannot be done."""
-        with self.stdout.open("wb") as stream:
-            try:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    cwd=self._directory,
-                    env=self._environment,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise GuestError(f"The second process of tests cannot be started: {error}.") from error
-        self._watchdog = subprocess.Popen(
-            ["sh", "-c", WATCHDOG, "lab", str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
-        )
+        try:
+            self._process = Watched(self._command, self.stdout, self._environment, directory=self._directory)
+        except OSError as error:
+            raise GuestError(f"The second process of tests cannot be started: {error}.") from error
 
     def poll(self) -> int | None:
         """Return the command's exit status, or None while it runs; raise GuestError if it was never started."""
@@ -67,10 +52,5 @@ class Neighbour:
     def close(self) -> None:
         """Kill the command if it still runs and remove the shared directory."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
+            self._process.end()
         shutil.rmtree(self.shared, ignore_errors=True)
