@@ -12,7 +12,7 @@ from healthlb.api.orders import addition, moment, override, overrides, removal, 
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe, escaped
-from healthlb.model.health import Feedback
+from healthlb.model.health import Feedback, Schedule
 from healthlb.model.snapshot import (
     CheckStatus,
     DirectorStatus,
@@ -202,6 +202,8 @@ def _check(check: CheckStatus) -> dict[str, Any]:
             "seconds": round(last.seconds, 6),
         },
         "streak": check.streak,
+        "recent": check.recent,
+        "schedule": _schedule(check.schedule),
         "passed_total": check.passed_total,
         "failed_total": check.failed_total,
         "unsent_total": check.unsent_total,
@@ -229,6 +231,19 @@ def _seen(probe: SeenProbe | None) -> dict[str, Any] | None:
             "peer": saw.peer,
             "certificate": saw.certificate,
         },
+    }
+
+
+def _schedule(schedule: Schedule | None) -> dict[str, Any] | None:
+    if schedule is None:
+        return None
+    return {
+        "interval": schedule.interval,
+        "fast_interval": schedule.fast_interval,
+        "down_interval": schedule.down_interval,
+        "timeout": schedule.timeout,
+        "rise": schedule.rise,
+        "fall": schedule.fall,
     }
 
 

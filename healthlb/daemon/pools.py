@@ -17,7 +17,7 @@ from healthlb.daemon.breath import Breath
 from healthlb.daemon.histogram import DURATION, Histogram
 from healthlb.daemon.leaving import rows_left
 from healthlb.daemon.overriding import Overriding
-from healthlb.daemon.records import Member, Pool, ProbeRecord
+from healthlb.daemon.records import Member, Pool, ProbeRecord, with_result
 from healthlb.daemon.remembering import Recollection, remembered
 from healthlb.daemon.steady import Clock, drifted, steady_clock
 from healthlb.daemon.telling import in_short, verdict
@@ -203,6 +203,7 @@ class Pools:
         record.durations = self.durations[record.probe.check.type]
         record.durations.observe(result.seconds)
         before = record.state
+        results = with_result(record.results(), passed=result.passed)
         now = self._clock()
         if result.passed:
             record.passed_total += 1
@@ -217,7 +218,7 @@ class Pools:
         if result.warning != record.warning and (result.passed or result.warning):
             self._warn(record, result.warning)
         state = observe(before, result.passed, schedule)
-        record.note(state)
+        record.note(state, results)
         turned = state.health is not before.health or state.passing != before.passing
         if turned or state.health is not (Health.UP if state.passing else Health.DOWN):
             self.turns += 1

@@ -17,6 +17,8 @@ from healthlb.model.snapshot import LastProbe, PoolState
 
 NO_RESULT = CheckState()
 NO_VERDICT = Standing()
+STRIP = 60
+"""How many of the latest results are remembered, passed or failed."""
 UNHEARD = Histogram(())
 """Where no result has come yet."""
 
@@ -32,12 +34,16 @@ class ProbeRecord:
     `steady` is the interval while another plain pass is no news, and None otherwise; what it does not change is noted
     as it was when `noted_passes` had passed, and the streak follows from the count.
 
+    `noted_results` are the latest results as `note` found them, a bit each, the newest last, 1 where it passed; a 1
+    ahead of them marks where they begin.
+
     `fingerprint` is kept here once somebody has asked for it.
     """
 
     probe: Probe
     noted: CheckState = NO_RESULT
     noted_passes: int = 0
+    noted_results: int = 1
     steady: float | None = None
     latest: ProbeResult | None = None
     latest_at: float = 0.0
@@ -65,13 +71,28 @@ class ProbeRecord:
         latest = self.latest
         return None if latest is None else LastProbe(self.latest_at, latest.passed, latest.reason, latest.seconds)
 
-    def note(self, state: CheckState) -> None:
-        """Take a state that the results so far have led to."""
+    def results(self) -> int:
+        """Return the latest results, at most `STRIP`, as `noted_results` has them."""
+        more = min(self.passed_total - self.noted_passes, STRIP)
+        return _last((self.noted_results + 1 << more) - 1)
+
+    def note(self, state: CheckState, results: int = 1) -> None:
+        """Take a state, and the results that led to it, as far as they are known."""
         self.noted = state
+        self.noted_results = results
         self.noted_passes = self.passed_total
         check = self.probe.check
         at_rest = state.health is Health.UP and state.passing and not self.warning and check.log != "all"
         self.steady = check.schedule.interval if at_rest else None
+
+
+def with_result(results: int, *, passed: bool) -> int:
+    """Return the latest results with one more."""
+    return _last(results << 1 | passed)
+
+
+def _last(results: int) -> int:
+    return results if results < 1 << STRIP else results & (1 << STRIP) - 1 | 1 << STRIP
 
 
 @dataclass(slots=True, eq=False)

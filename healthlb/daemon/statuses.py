@@ -124,6 +124,8 @@ def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
         warning=record.warning,
         last_failure=_seen(record.failure),
         last_pass=_seen(record.success),
+        schedule=check.schedule,
+        recent=f"{record.results():b}"[1:],
     )
 
 

@@ -7,7 +7,7 @@ from healthlb.model.config import Origin, Quorum
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
-from healthlb.model.health import Feedback, Health
+from healthlb.model.health import Feedback, Health, Schedule
 from healthlb.model.overrides import Addition, Override, Removal
 from healthlb.model.table import Method, Service
 
@@ -33,6 +33,8 @@ class CheckStatus:
 
     `feedback` is what the server said of itself so far, None where it never did. `warning` is what the latest pass
     warned of. `last_failure` stays after a recovery; `last_pass` is kept where the check's `log` is `all`.
+
+    `recent` are the latest results, at most 60, the newest last: `1` passed, `0` failed.
     """
 
     name: str
@@ -48,6 +50,8 @@ class CheckStatus:
     last_failure: SeenProbe | None = None
     last_pass: SeenProbe | None = None
     unsent_reason: str = ""
+    schedule: Schedule | None = None
+    recent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,6 +274,8 @@ ADDED = {
             "real_servers.checks.failed_total",
             "real_servers.checks.unsent_total",
             "real_servers.checks.unsent_reason",
+            "real_servers.checks.recent",
+            "real_servers.checks.schedule",
         )
     ),
 }
