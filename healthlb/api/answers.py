@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +19,7 @@ READ_ONLY: web.AppKey[bool] = web.AppKey("read_only", bool)
 
 _log = logging.getLogger(__name__)
 
-_SECURITY = {
+SECURITY = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -36,7 +36,7 @@ def answer(value: Any, status: int = 200, **headers: str) -> web.Response:
     """Return a small JSON answer; `headers` are given with underscores for hyphens."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     body = json.dumps(value).encode() + b"\n"
-    return web.Response(body=body, status=status, content_type=JSON, headers=_SECURITY | named)
+    return web.Response(body=body, status=status, content_type=JSON, headers=SECURITY | named)
 
 
 def failure(status: int, sentence: str, **headers: str) -> web.Response:
@@ -46,12 +46,15 @@ def failure(status: int, sentence: str, **headers: str) -> web.Response:
 
 def stream_headers(content_type: str) -> dict[str, str]:
     """Return the headers of an answer that goes on, which a proxy is not to collect."""
-    return _SECURITY | {"Content-Type": content_type, "X-Accel-Buffering": "no"}
+    return SECURITY | {"Content-Type": content_type, "X-Accel-Buffering": "no"}
 
 
-async def document(request: web.Request, rendering: Rendering, content_type: str) -> web.StreamResponse:
+async def document(
+    request: web.Request, rendering: Rendering, content_type: str, headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
     """Send a rendering chunk by chunk, each after the client has taken most of the one before."""
-    response = web.StreamResponse(headers=_SECURITY | {"Content-Type": content_type, "Vary": "Accept-Encoding"})
+    response = web.StreamResponse(headers=SECURITY | {"Content-Type": content_type, "Vary": "Accept-Encoding"})
+    response.headers.update(headers or {})
     gzip = takes_gzip(request.headers.get("Accept-Encoding", ""))
     if gzip:
         response.headers["Content-Encoding"] = "gzip"

@@ -67,9 +67,9 @@ class Reader:
         self._connections = connections
         self._left = 0
 
-    async def send(self, text: str) -> None:
+    async def send(self, piece: str | bytes) -> None:
         """Send a piece; raise ConnectionError when the reader has gone."""
-        data = text.encode(errors="replace")
+        data = piece if isinstance(piece, bytes) else piece.encode(errors="replace")
         await self._response.write(data)
         transport = self._request.transport
         if transport is None:
