@@ -15,9 +15,10 @@ from healthlb.api.connections import Connections, Limits
 from healthlb.api.events import Events
 from healthlb.api.guard import Guard
 from healthlb.api.metrics import metrics
+from healthlb.api.page.routes import add_page_routes
 from healthlb.api.reading import add_reading_routes
 from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
-from healthlb.api.source import Admin, EventSource, SharedSource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, HistorySource, SharedSource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 MAX_AGE = 1.0
@@ -46,11 +47,13 @@ def read_only_application(
     max_age: float = MAX_AGE,
     *,
     events: EventSource | None = None,
+    history: HistorySource | None = None,
 ) -> web.Application:
     """Return the application of the read-only listener; one application serves one listener."""
     application = _bare(limits or Limits())
     application[READ_ONLY] = True
-    _add_documents(application, source, max_age, trusted=lambda _: False)
+    crowd = _add_documents(application, source, max_age, trusted=lambda _: False)
+    _add_page(application, crowd, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
     return application
 
@@ -63,6 +66,7 @@ def admin_application(
     max_age: float = MAX_AGE,
     *,
     events: EventSource | None = None,
+    history: HistorySource | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Return the application of the admin listener: the same to read, and the commands.
@@ -72,7 +76,8 @@ def admin_application(
     application = _bare(limits or Limits(connections=32, streams=8))
     callers = Callers()
     guard = Guard(admin, token, callers, clock)
-    _add_documents(application, source, max_age, guard.trusted)
+    crowd = _add_documents(application, source, max_age, guard.trusted)
+    _add_page(application, crowd, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
     Commands(admin, callers, application[CONNECTIONS]).add_routes(application, guard)
     return application
@@ -87,7 +92,7 @@ def _bare(limits: Limits) -> web.Application:
 
 def _add_documents(
     application: web.Application, source: SnapshotSource, max_age: float, trusted: Callable[[web.Request], bool]
-) -> None:
+) -> SharedSource:
     crowd = SharedSource(source)
 
     def shared(path: str, fragments: Fragments, content_type: str) -> None:
@@ -102,7 +107,6 @@ def _add_documents(
         application.router.add_get(path, handle)
         application.on_cleanup.append(stop)
 
-    application.router.add_get("/", _index)
     application.router.add_get("/healthz", _healthz)
     application.router.add_get("/readyz", _readyz(crowd, max_age))
     shared("/metrics", metrics, exposition.CONTENT_TYPE)
@@ -115,6 +119,18 @@ def _add_documents(
         await crowd.close()
 
     application.on_cleanup.append(stop_source)
+    return crowd
+
+
+def _add_page(
+    application: web.Application,
+    source: SnapshotSource,
+    max_age: float,
+    events: EventSource | None,
+    history: HistorySource | None,
+) -> None:
+    connections = application[CONNECTIONS]
+    add_page_routes(application, source, max_age, connections=connections, index=_index, events=events, history=history)
 
 
 async def _index(_request: web.Request) -> web.StreamResponse:

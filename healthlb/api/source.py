@@ -1,6 +1,7 @@
 """What HTTP asks of the director: a snapshot to read, and the few commands that change something."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +63,24 @@ class EventSource(Protocol):
 
     async def wait(self, after: int) -> None:
         """Return once there is an event with an id above `after`."""
+        ...
+
+
+class HistorySource(Protocol):
+    """Where the last hour of virtual servers is kept: one sample every `step` seconds."""
+
+    @property
+    def step(self) -> float:
+        """Seconds between two samples."""
+        ...
+
+    @property
+    def end(self) -> float | None:
+        """The moment of the newest sample in UNIX seconds, None where there is none yet."""
+        ...
+
+    def series(self, virtual_server: str) -> Mapping[str, Sequence[int | None]] | None:
+        """Return the samples of a virtual server by what they are of, oldest first, None where there was no sample."""
         ...
 
 

@@ -1,0 +1,303 @@
+"""What the page draws, in compact form: one row a real server, made from a snapshot in slices.
+
+A state is immutable and shares with the one before all that did not change, so that a difference is quickly found.
+`docs/http.md` has the JSON; names here are the page's own and may change with it.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from healthlb.api.document import array, encode, service_address
+from healthlb.api.orders import moment, timestamp
+from healthlb.api.page.words import one_line, reason, visible
+from healthlb.model.counters import Usage
+from healthlb.model.snapshot import (
+    DirectorStatus,
+    Distribution,
+    RealServerStatus,
+    Snapshot,
+    VirtualServerStatus,
+)
+
+Value = TypeVar("Value")
+Work = Generator[str, None, Value]
+"""Work that may be left for a while wherever it yields."""
+
+Row = tuple[str, str, str, str, int, int | None, int | None, float, str, str]
+"""name, address, health, admin, configured, effective and kernel weight, since in UNIX seconds, flags, reason."""
+
+VOLATILE = ("active", "inactive", "cps", "in_bps", "out_bps")
+"""What of a virtual server changes all the time."""
+
+_UNUSED = Usage()
+_BAD = {"down", "panic"}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """One virtual server: all but its rows in `head`, its real servers and then its sorry servers in `rows`."""
+
+    head: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the page draws. `id` is the number of the state, `taken_at` UNIX seconds of the latest look."""
+
+    id: int
+    generation: str
+    taken_at: float
+    director: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    headline: Mapping[str, Any]
+    pools: Mapping[str, PoolView]
+
+
+def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]:
+    """Return the state that a snapshot shows, with the number of the one before.
+
+    Without `sums`, what changes all the time stays as it was before.
+    """
+    pools: dict[str, PoolView] = {}
+    known = before.pools if before is not None else {}
+    for one in snapshot.virtual_servers:
+        pools[one.name] = yield from _pool(one, known.get(one.name), sums=sums)
+    counts, troubled, bad = yield from _count(pools.values())
+    director = _director(snapshot)
+    return State(
+        id=before.id if before is not None else 0,
+        generation=generation(snapshot),
+        taken_at=snapshot.taken_at,
+        director=director,
+        counts=counts,
+        headline=headline(director, troubled, bad=bad),
+        pools=pools,
+    )
+
+
+def overview(state: State) -> Iterator[str]:
+    """Yield `/api/v1/overview`, a row at a time."""
+    head = {
+        "id": state.id,
+        "generation": state.generation,
+        "taken_at": timestamp(state.taken_at),
+        "headline": state.headline,
+        "director": state.director,
+        "counts": state.counts,
+    }
+    yield encode(head)[:-1] + ',"virtual_servers":'
+    yield from array(map(pool_fragments, state.pools.values()))
+    yield "}\n"
+
+
+def pool_fragments(pool: PoolView) -> Iterator[str]:
+    """Yield one virtual server, a row at a time."""
+    yield encode(pool.head)[:-1] + ',"real_servers":'
+    yield from array((encode(row),) for row in pool.rows)
+    yield "}"
+
+
+def generation(snapshot: Snapshot) -> str:
+    """Return a word that changes whenever the set or the order of servers may have changed."""
+    director = snapshot.director
+    moved = [(each.virtual_server, str(each.address)) for each in director.additions]
+    moved += [(each.virtual_server, str(each.address)) for one in snapshot.virtual_servers for each in one.removed]
+    loaded_at = director.config.loaded_at
+    return f"{director.started_at:.3f}-{loaded_at:.3f}-{zlib.crc32(repr(moved).encode()):08x}"
+
+
+def row_of(server: RealServerStatus, *, sorry: bool = False) -> Row:
+    """Return the row of a real server, or of a sorry server."""
+    return (
+        server.name,
+        str(server.address),
+        server.health.value,
+        server.admin,
+        server.weight.configured,
+        server.weight.effective,
+        server.weight.kernel,
+        round(server.since, 3),
+        _flags(server, sorry=sorry),
+        reason(server),
+    )
+
+
+def is_problem(row: Row) -> bool:
+    """Say whether somebody has to look after a server: it fails, has no verdict, is held, or cannot be probed.
+
+    One that operators keep out may fail.
+    """
+    flags = row[8]
+    kept_out = row[3] in {"drained", "disabled"}
+    return (row[2] != "up" and not kept_out) or "p" in flags or "h" in flags or "u" in flags
+
+
+def _flags(server: RealServerStatus, *, sorry: bool) -> str:
+    flags = ""
+    if server.pooled_but_down:
+        flags += "p"
+    if server.held_until is not None:
+        flags += "h"
+    if server.ramp is not None:
+        flags += "r"
+    if server.overrides:
+        flags += "o"
+    if server.origin == "runtime":
+        flags += "a"
+    for check in server.checks:
+        if check.warning and "w" not in flags:
+            flags += "w"
+        if check.unsent_reason and "u" not in flags:
+            flags += "u"
+    return flags + "s" if sorry else flags
+
+
+def pool_head(one: VirtualServerStatus, rows: tuple[Row, ...]) -> dict[str, Any]:
+    """Return a virtual server without its rows. Rates are per second, of connections and of bytes."""
+    service, usage = one.service, one.usage or _UNUSED
+    return {
+        "name": one.name,
+        "address": service_address(service.key),
+        "protocol": service.key.protocol,
+        "scheduler": service.scheduler,
+        "method": str(one.method),
+        "state": one.state,
+        "live": one.quorum.live_weight,
+        "configured": sum(row[4] for row in rows if "s" not in row[8]),
+        "quorum": {"up": one.quorum.wanted.up, "met": one.quorum.met},
+        "sorry": one.sorry_server_active,
+        "panic": one.panic,
+        "active": usage.active,
+        "inactive": usage.inactive,
+        "cps": usage.rates.connections,
+        "in_bps": usage.rates.in_bytes,
+        "out_bps": usage.rates.out_bytes,
+    }
+
+
+def rows_of(one: VirtualServerStatus) -> Work[tuple[Row, ...]]:
+    """Return all rows of a virtual server."""
+    rows = []
+    for server in one.real_servers:
+        rows.append(row_of(server))
+        yield ""
+    for server in one.sorry_servers:
+        rows.append(row_of(server, sorry=True))
+        yield ""
+    return tuple(rows)
+
+
+def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> Work[PoolView]:
+    rows = yield from rows_of(one)
+    head = pool_head(one, rows)
+    yield ""
+    if before is None:
+        return PoolView(head, rows)
+    if not sums:
+        head |= {key: before.head[key] for key in VOLATILE}
+    if before.rows == rows:
+        rows = before.rows
+    return before if head == before.head and rows is before.rows else PoolView(head, rows)
+
+
+def _count(pools: Iterable[PoolView]) -> Work[tuple[dict[str, Any], int, bool]]:
+    """Return the counts of the page, how many virtual servers somebody has to look after, and whether one is out."""
+    states: Counter[str] = Counter()
+    servers: Counter[str] = Counter()
+    troubled = 0
+    for pool in pools:
+        state = pool.head["state"]
+        states[state] += 1
+        trouble = state != "up"
+        for position, row in enumerate(pool.rows):
+            if "s" not in row[8]:
+                servers["drained" if row[3] != "enabled" else row[2]] += 1
+            trouble = trouble or is_problem(row)
+            if position % 64 == 63:
+                yield ""
+        troubled += trouble
+        yield ""
+    return (
+        {
+            "virtual_servers": {word: states[word] for word in ("up", "degraded", "panic", "down")},
+            "real_servers": {word: servers[word] for word in ("up", "down", "unknown", "drained")},
+        },
+        troubled,
+        any(states[word] for word in _BAD),
+    )
+
+
+def headline(director: Mapping[str, Any], troubled: int, *, bad: bool) -> dict[str, Any]:
+    """Return what the page says first, and its colour as a word: `ok`, `warning` or `bad`.
+
+    A virtual server that somebody has to look after is one problem, with all its servers.
+    """
+    number = troubled + len(director["problems"])
+    words = "no problem" if not number else "1 problem" if number == 1 else f"{number} problems"
+    return {
+        "problems": number,
+        "level": "bad" if bad or director["failing"] else "warning" if number else "ok",
+        "title": f"{words} · {visible(director['name'])} · healthlb",
+    }
+
+
+def _director(snapshot: Snapshot) -> dict[str, Any]:
+    director, table = snapshot.director, snapshot.director.table
+    return {
+        "name": director.name,
+        "version": director.version,
+        "started_at": timestamp(director.started_at),
+        "ready": snapshot.ready,
+        "in_sync": table.in_sync,
+        "last_resync_at": moment(table.last_resync_at),
+        "failing": [one_line(each) for each in table.failing],
+        "refused": None if director.config.refused is None else visible(director.config.refused),
+        "warnings": [visible(each) for each in director.warnings],
+        "problems": [one_line(each, 1000) for each in _problems(director)],
+        "backend": table.backend,
+        "probes": director.probing.probes,
+        "late_total": director.probing.late_total,
+        "loop_lag_p99": _percentile(director.probing.loop_lag, 0.99),
+        "role": None,
+        "state_failing": director.state.failing or None,
+        "journal_failing": director.journal.failing or None,
+        "notifiers": [
+            {"name": each.name, "failing": each.failing or None, "waiting": each.waiting} for each in director.notifiers
+        ],
+        "overrides": len(director.overrides),
+    }
+
+
+def _problems(director: DirectorStatus) -> Iterator[str]:
+    """Yield what is wrong with the director itself, a sentence each."""
+    table = director.table
+    for failing in table.failing:
+        yield f"An operation on the table fails: {failing}"
+    if not table.in_sync and not table.failing:
+        yield f"The {table.backend} table is not in sync."
+    if director.config.refused is not None:
+        yield f"The newest configuration was refused: {director.config.refused}"
+    if director.state.failing:
+        yield f"A restart would forget what was changed: {director.state.failing}"
+    if director.journal.failing:
+        yield f"Events are not kept: {director.journal.failing}"
+    for notifier in director.notifiers:
+        if notifier.failing:
+            yield f"Notifier {notifier.name} cannot deliver, {notifier.waiting} waiting: {notifier.failing}"
+
+
+def _percentile(found: Distribution, share: float) -> float | None:
+    """Return the smallest bound that so many of the values are within; the last bound where none is enough."""
+    total = sum(found.counts)
+    if not total or not found.bounds:
+        return None
+    below = 0
+    for bound, count in zip(found.bounds, found.counts, strict=False):
+        below += count
+        if below >= share * total:
+            return bound
+    return found.bounds[-1]

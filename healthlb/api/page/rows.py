@@ -1,0 +1,58 @@
+"""What changes with every probe, for the rows that are on the screen."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from healthlb.api.document import array, encode
+from healthlb.api.orders import timestamp
+from healthlb.api.page.overview import generation
+from healthlb.api.page.words import one_line, urgent
+from healthlb.model.counters import Usage
+from healthlb.model.snapshot import RealServerStatus, Snapshot, VirtualServerStatus
+
+MOST = 500
+"""Rows that are answered at once."""
+
+_UNUSED = Usage()
+
+
+def servers_of(one: VirtualServerStatus) -> tuple[RealServerStatus, ...]:
+    """Return the servers of a virtual server in the order of its rows."""
+    return one.real_servers + one.sorry_servers
+
+
+def rows(snapshot: Snapshot, one: VirtualServerStatus, first: int, count: int, name: str | None) -> Iterator[str]:
+    """Yield `/api/v1/rows`: so many servers of a virtual server from a position on, or those with a name."""
+    servers = servers_of(one)
+    if name is None:
+        wanted = list(enumerate(servers[first : first + count], first))
+    else:
+        wanted = [(index, each) for index, each in enumerate(servers) if each.name == name][:count]
+    head = {
+        "generation": generation(snapshot),
+        "taken_at": timestamp(snapshot.taken_at),
+        "virtual_server": one.name,
+        "from": wanted[0][0] if wanted else first,
+        "total": len(servers),
+    }
+    yield encode(head)[:-1] + ',"rows":'
+    yield from array((encode(_row(server)),) for _, server in wanted)
+    yield "}\n"
+
+
+def _row(server: RealServerStatus) -> tuple[Any, ...]:
+    """recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name."""
+    check, usage = urgent(server.checks), server.usage or _UNUSED
+    last = check.last if check is not None else None
+    return (
+        check.recent if check is not None else "",
+        None if last is None else round(last.seconds, 6),
+        "" if last is None else one_line(last.reason),
+        usage.active,
+        usage.inactive,
+        usage.rates.connections,
+        usage.rates.in_bytes,
+        usage.rates.out_bytes,
+        None if last is None else round(last.at, 3),
+        server.name,
+    )
