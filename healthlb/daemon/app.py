@@ -22,6 +22,7 @@ from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
 from healthlb.daemon.fault import describe
 from healthlb.daemon.fitness import Fitness
+from healthlb.daemon.history import History
 from healthlb.daemon.memory import Memory
 from healthlb.daemon.notifying import Notifying
 from healthlb.daemon.operators import Operators
@@ -137,7 +138,8 @@ class Director:
             save=self.memory.save,
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
-        self._doors = Doors(self.view, self, self.memory.journal)
+        self.history = History(self.view.samples)
+        self._doors = Doors(self.view, self, self.memory.journal, self.history)
         self._reloading = Reloading(
             loader,
             self._files,
@@ -217,6 +219,7 @@ class Director:
             if not started:
                 return 0
             self._tasks.begin(self._watcher.run())
+            self._tasks.begin(self.history.run())
             passes = self._tasks.begin(self.controller.run())
             passes.add_done_callback(lambda _: self._stop.set())
             await self._stop.wait()

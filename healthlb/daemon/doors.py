@@ -11,7 +11,7 @@ from aiohttp import web
 from healthlb.api.application import admin_application, read_only_application
 from healthlb.api.listening import ListenError
 from healthlb.api.server import RunningServer, serve
-from healthlb.api.source import Admin, EventSource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, HistorySource, SnapshotSource
 from healthlb.daemon.fault import describe
 from healthlb.model.config import Api, Listener
 
@@ -30,10 +30,17 @@ class _Door:
 class Doors:
     """Serves what the `api` section says. A reload opens the new listeners before it lets go of the old ones."""
 
-    def __init__(self, source: SnapshotSource, admin: Admin, events: EventSource | None = None) -> None:
+    def __init__(
+        self,
+        source: SnapshotSource,
+        admin: Admin,
+        events: EventSource | None = None,
+        history: HistorySource | None = None,
+    ) -> None:
         self._source = source
         self._admin = admin
         self._events = events
+        self._history = history
         self._served: dict[str, tuple[_Door, RunningServer]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -78,8 +85,8 @@ class Doors:
 
     def _application(self, name: str, door: _Door) -> web.Application:
         if name == "listen":
-            return read_only_application(self._source, events=self._events)
-        return admin_application(self._source, self._admin, door.token, events=self._events)
+            return read_only_application(self._source, events=self._events, history=self._history)
+        return admin_application(self._source, self._admin, door.token, events=self._events, history=self._history)
 
     def _leave(self, server: RunningServer) -> None:
         leaving = asyncio.get_running_loop().create_task(_close(server))

@@ -10,6 +10,7 @@ from healthlb import __version__
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
+from healthlb.daemon.history import Sample
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.records import Pool
 from healthlb.daemon.statuses import Seen, leaving, real_server, sorry_server
@@ -92,6 +93,19 @@ class View:
     def forget(self) -> None:
         """Make the next snapshot anew: whoever changed something is shown the change."""
         self._latest = None
+
+    async def samples(self, max_age: float) -> list[tuple[str, Sample]]:
+        """Return a sample of each virtual server, with counters at most so old where the table answers in time."""
+        await self._controller.refresh(max_age)
+        breath = Breath()
+        found = []
+        for pool in list(self._controller.pools.by_name.values()):
+            key = pool.server.service.key
+            reading = self._controller.reading
+            usage = _sum(reading.services.get(key), reading.destinations.get(key, {}))
+            found.append((pool.server.name, _sample(pool.live_weight, usage)))
+            await breath()
+        return found
 
     async def build(self) -> Snapshot:
         """Return a new snapshot; each virtual server in it is consistent in itself."""
@@ -179,6 +193,13 @@ class View:
             leaving=leaving(seen),
             removed=tuple(each for each in self._orders().removals if each.virtual_server == server.name),
         )
+
+
+def _sample(live_weight: int, usage: Usage | None) -> Sample:
+    if usage is None:
+        return Sample(live_weight, None, None, None, None)
+    rates = usage.rates
+    return Sample(live_weight, usage.active, rates.connections, rates.in_bytes, rates.out_bytes)
 
 
 def _sum(service: Usage | None, usages: Mapping[Endpoint, Usage]) -> Usage | None:
