@@ -1,0 +1,68 @@
+"""The families of virtual servers."""
+
+from collections.abc import Iterator
+
+from healthlb.api.exposition import Measure, columns, labels, measures
+from healthlb.api.metrics.rows import LOCAL, local, usage_measures
+from healthlb.model.counters import Usage
+from healthlb.model.health import Health
+from healthlb.model.snapshot import Snapshot, VirtualServerStatus
+
+_NAMED = ("virtual_server",)
+
+_POOL: tuple[Measure[VirtualServerStatus], ...] = measures(
+    "healthlb_virtual_server_",
+    _NAMED,
+    ("up", "gauge", "1 unless the virtual server's state is down.", lambda one: one.state != "down"),
+    ("degraded", "gauge", "1 when some of the pool is out.", lambda one: one.state == "degraded"),
+    (
+        "panic",
+        "gauge",
+        "1 when failed servers are kept in by the panic floor.",
+        lambda one: one.state == "panic",
+    ),
+    ("quorum_met", "gauge", "1 when the live weight meets the quorum.", lambda one: one.quorum.met),
+    ("quorum_weight", "gauge", "The live weight that the quorum wants.", lambda one: one.quorum.wanted.up),
+    ("live_weight", "gauge", "The weight of the servers that are up.", lambda one: one.quorum.live_weight),
+    (
+        "sorry_server_active",
+        "gauge",
+        "1 when the sorry server takes the traffic.",
+        lambda one: one.sorry_server_active,
+    ),
+    (
+        "sorry_servers_up",
+        "gauge",
+        "Sorry servers that are up.",
+        lambda one: sum(server.health is Health.UP for server in one.sorry_servers),
+    ),
+    ("leaving", "gauge", "Rows that stay for their connections' sake only.", lambda one: len(one.leaving)),
+    ("real_servers", "gauge", "Real servers in the pool.", lambda one: len(one.real_servers)),
+    (
+        "real_servers_up",
+        "gauge",
+        "Real servers in the pool that are up.",
+        lambda one: sum(server.health is Health.UP for server in one.real_servers),
+    ),
+)
+
+_USAGE = usage_measures("healthlb_virtual_server_", "virtual server", (*_NAMED, *LOCAL))
+
+FAMILIES = tuple(family for family, _ in (*_POOL, *_USAGE))
+
+
+def metrics(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what there is of each virtual server, and of its row where there is one."""
+    # Labels and what they label go in lists side by side: strings are nothing to the garbage collector, but 10,000
+    # tuples make it hold the loop for milliseconds.
+    texts: list[str] = []
+    row_texts: list[str] = []
+    rows: list[Usage] = []
+    for one in snapshot.virtual_servers:
+        texts.append(labels(virtual_server=one.name))
+        if one.usage is not None:
+            row_texts.append(labels(virtual_server=one.name, **local(one.service.key)))
+            rows.append(one.usage)
+        yield ""
+    yield from columns(_POOL, texts, list(snapshot.virtual_servers))
+    yield from columns(_USAGE, row_texts, rows)
