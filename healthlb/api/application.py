@@ -11,7 +11,7 @@ from healthlb.api import exposition, readiness
 from healthlb.api.answers import JSON, READ_ONLY, Handler, answer, bounded, document, failure, faults_as_json
 from healthlb.api.callers import Callers
 from healthlb.api.commands import Commands
-from healthlb.api.connections import Connections, Limits
+from healthlb.api.connections import Connections, Limits, Traffic
 from healthlb.api.events import Events
 from healthlb.api.guard import Guard
 from healthlb.api.metrics import metrics
@@ -48,9 +48,10 @@ def read_only_application(
     *,
     events: EventSource | None = None,
     history: HistorySource | None = None,
+    traffic: Traffic | None = None,
 ) -> web.Application:
     """Return the application of the read-only listener; one application serves one listener."""
-    application = _bare(limits or Limits())
+    application = _bare(limits or Limits(), traffic)
     application[READ_ONLY] = True
     crowd = _add_documents(application, source, max_age, trusted=lambda _: False)
     _add_page(application, crowd, max_age, events, history)
@@ -67,13 +68,14 @@ def admin_application(
     *,
     events: EventSource | None = None,
     history: HistorySource | None = None,
+    traffic: Traffic | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Return the application of the admin listener: the same to read, and the commands.
 
     Over a UNIX socket its file mode is the permission. Over TCP a command needs `token`; without one all are refused.
     """
-    application = _bare(limits or Limits(connections=32, streams=8))
+    application = _bare(limits or Limits(connections=32, streams=8), traffic)
     callers = Callers()
     guard = Guard(admin, token, callers, clock)
     crowd = _add_documents(application, source, max_age, guard.trusted)
@@ -83,10 +85,11 @@ def admin_application(
     return application
 
 
-def _bare(limits: Limits) -> web.Application:
-    connections = Connections(limits)
+def _bare(limits: Limits, traffic: Traffic | None) -> web.Application:
+    connections = Connections(limits, traffic)
     application = web.Application(middlewares=[bounded(connections), faults_as_json], client_max_size=limits.body)
     application[CONNECTIONS] = connections
+    application.on_response_prepare.append(connections.traffic.answered)
     return application
 
 

@@ -6,10 +6,14 @@ whenever its reader has taken something.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from aiohttp import web
+
+from healthlb.model.snapshot import ListenerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,33 @@ _FULL = (
 )
 
 
+class Traffic:
+    """What came to a listener so far; it outlives a listener that moves, whose last connections end meanwhile."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[int] = Counter()
+        self.streams = 0
+        self.refused_total = 0
+        self.cut_total = 0
+        self.servers: WeakSet[web.Server] = WeakSet()
+
+    async def answered(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Count an answer, a stream too, as its head is sent."""
+        self.answers[response.status] += 1
+
+    def status(self, name: str) -> ListenerStatus:
+        """Return what there is to tell, under the name of the listener."""
+        connections = sum(len(server.connections) for server in self.servers)
+        answers = tuple(sorted(self.answers.items()))
+        return ListenerStatus(name, connections, self.streams, self.refused_total, self.cut_total, answers)
+
+
 class Connections:
     """The open connections of one listener, each with the moment at which it is cut."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, traffic: Traffic | None = None) -> None:
         self.limits = limits
-        self.refused_total = 0
-        self.cut_total = 0
+        self.traffic = traffic or Traffic()
         self._cut_at: dict[web.RequestHandler, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,6 +75,7 @@ class Connections:
         server = runner.server
         if server is None:
             raise RuntimeError("the runner must be set up before its connections come in")
+        self.traffic.servers.add(server)
         return lambda: _Gate(self, server)
 
     def started(self, handler: web.RequestHandler) -> None:
@@ -81,7 +106,7 @@ class Connections:
             if handler.transport is None:
                 del self._cut_at[handler]
             elif cut_at <= now:
-                self.cut_total += 1
+                self.traffic.cut_total += 1
                 handler.transport.abort()
                 del self._cut_at[handler]
         if self._cut_at:
@@ -99,7 +124,7 @@ class _Gate(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("HTTP needs a stream transport")
         if len(self._server.connections) >= self._connections.limits.connections:
-            self._connections.refused_total += 1
+            self._connections.traffic.refused_total += 1
             transport.write(_FULL)
             transport.close()
             return

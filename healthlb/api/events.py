@@ -54,7 +54,7 @@ class Events:
     def __init__(self, source: EventSource | None, connections: Connections) -> None:
         self._source = source
         self._connections = connections
-        self.streams = Streams(connections.limits.streams)
+        self.streams = Streams(connections)
         self._turns = asyncio.Lock()
         self._texts: OrderedDict[int, tuple[Occurrence, str]] = OrderedDict()
 

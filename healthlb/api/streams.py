@@ -11,10 +11,11 @@ from healthlb.api.connections import Connections
 
 
 class Streams:
-    """The streams of one listener, `most` at once."""
+    """The streams of one kind on a listener, as many at once as its limits say."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, connections: Connections) -> None:
+        self._most = connections.limits.streams
+        self._traffic = connections.traffic
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.open = 0
@@ -27,10 +28,12 @@ class Streams:
     def taken(self) -> Iterator[None]:
         """Count one more for as long as the context lasts."""
         self.open += 1
+        self._traffic.streams += 1
         try:
             yield
         finally:
             self.open -= 1
+            self._traffic.streams -= 1
 
     async def run(self, writing: Coroutine[Any, Any, None]) -> None:
         """Write a stream to its end; return early, without a fault, when the listener closes."""

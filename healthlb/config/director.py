@@ -46,7 +46,14 @@ def read_api(walk: Walk, node: Node | None) -> Api | None:
         _check_admin(walk, section, node)
         if walk.faults.count != before:
             return None
-    return Api(section.listen, section.admin, section.token_file, section.certificate_file, section.key_file)
+    return Api(
+        section.listen,
+        section.admin,
+        section.token_file,
+        section.certificate_file,
+        section.key_file,
+        section.metrics_per_real_server,
+    )
 
 
 def _check_admin(walk: Walk, section: ApiSection, node: MappingNode) -> None:

@@ -82,6 +82,9 @@ class ApiSection:
     token_file: str | None = option(FilePath(), "The file that holds the token for an admin address on TCP.", None)
     certificate_file: str | None = option(FilePath(), "The certificate chain (PEM) of an admin address on TCP.", None)
     key_file: str | None = option(FilePath(), "The certificate's private key (PEM).", None)
+    metrics_per_real_server: bool = option(
+        Boolean(), "Whether /metrics has series of every real server and its checks, or of virtual servers only.", True
+    )
 
 
 @dataclass(frozen=True, slots=True)

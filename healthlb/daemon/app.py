@@ -123,6 +123,8 @@ class Director:
             state=self.memory.status,
             journal=self.memory.journal.status,
             orders=lambda: self.book.orders,
+            events=self.chronicle.counts,
+            listeners=lambda: self._doors.statuses(),  # noqa: PLW0108  they are made below
         )
         self.book = OrderBook(
             self.controller,

@@ -7,7 +7,7 @@ more than a stretch of the loop's time waits here for the next, in its order.
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
@@ -49,6 +49,7 @@ class Chronicle:
         self.places = places
         self.listeners: list[Callable[[Occurrence], None]] = []
         self.last_id = 0
+        self._counts: Counter[str] = Counter()
 
     def record(self, event: Event) -> None:
         """Tell of an event."""
@@ -64,6 +65,10 @@ class Chronicle:
             loop.call_soon(self._turn)
         if len(self._waiting) == 1 and self._spent < STRETCH:
             self._hand_on_some()
+
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """Return how many events there were of each name."""
+        return tuple(self._counts.items())
 
     def flush(self) -> None:
         """Hand on all that waits."""
@@ -94,6 +99,7 @@ class Chronicle:
         shown = {key: value for key, value in details.items() if key != "saw"}
         LOG.log(LEVELS[level], "%s", sentence, extra={"event": type(event).__name__, "details": shown})
         self.last_id += 1
+        self._counts[name] += 1
         occurrence = Occurrence(
             self.last_id, moment.at, name, level, sentence, pool, server, moment.service, moment.address, details
         )

@@ -8,6 +8,7 @@ every `resync` seconds, so that an `ipvsadm -C`, a lost answer and a restart are
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from healthlb.daemon.breath import Breath
 from healthlb.daemon.failing import FailingOperations, backoff
 from healthlb.daemon.fault import describe
 from healthlb.daemon.findings import again_at, keep, news, settled
+from healthlb.daemon.histogram import PASS, Histogram
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.reconcile import Job, Outcome, reconcile, withdraw
 from healthlb.daemon.records import ProbeRecord
@@ -35,6 +37,7 @@ from healthlb.model.events import (
     TableRegained,
     Warned,
 )
+from healthlb.model.operations import KINDS
 from healthlb.model.overrides import Override
 from healthlb.model.table import IpvsTable, ServiceKey
 
@@ -98,8 +101,9 @@ class Controller:
         self.reading = TableReading()
         self.read_at: float | None = None
         self.lost: str | None = None
-        self.operations_total = 0
+        self.done: Counter[str] = Counter()
         self.drift_repaired_total = 0
+        self.passes = Histogram(PASS)
 
     async def adopt(self, config: Config) -> None:
         """Put a configuration in force; the table follows with the next pass."""
@@ -151,6 +155,7 @@ class Controller:
                     self._timed_took = self._now() - asked
                 if outcome.reading is not None:
                     self._look_took = self._now() - began
+                self.passes.observe(self._now() - asked)
                 self._taken = set()
             except (TableUnavailableError, TimeoutError) as error:
                 self._unreachable(str(error) or STUCK)
@@ -182,9 +187,9 @@ class Controller:
         return self.known is not None and self.lost is None and not pending
 
     @property
-    def failed_operations_total(self) -> int:
-        """How many operations were refused so far."""
-        return self._failing.total
+    def refused(self) -> Counter[str]:
+        """How many operations of each kind were refused so far."""
+        return self._failing.counts
 
     def failing(self) -> tuple[str, ...]:
         """Return what fails now, with reasons."""
@@ -366,8 +371,8 @@ class Controller:
 
     async def _tell(self, outcome: Outcome) -> None:
         breath = Breath()
-        self.operations_total += len(outcome.done)
         for operation in outcome.done:
+            self.done[KINDS[type(operation)]] += 1
             if operation in outcome.drift:
                 self.drift_repaired_total += 1
                 self._sink(DriftRepaired(operation))

@@ -9,11 +9,13 @@ from pathlib import Path
 from aiohttp import web
 
 from healthlb.api.application import admin_application, read_only_application
+from healthlb.api.connections import Traffic
 from healthlb.api.listening import ListenError
 from healthlb.api.server import RunningServer, serve
 from healthlb.api.source import Admin, EventSource, HistorySource, SnapshotSource
 from healthlb.daemon.fault import describe
 from healthlb.model.config import Api, Listener
+from healthlb.model.snapshot import ListenerStatus
 
 LOG = logging.getLogger("healthlb")
 
@@ -43,6 +45,7 @@ class Doors:
         self._history = history
         self._served: dict[str, tuple[_Door, RunningServer]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._traffic: dict[str, Traffic] = {}
 
     async def open(self, api: Api) -> None:
         """Serve as the section says; raise ListenError, with everything as it was, where that cannot be.
@@ -76,6 +79,10 @@ class Doors:
             self._leave(server)
         self._served |= new
 
+    def statuses(self) -> tuple[ListenerStatus, ...]:
+        """Return what came to each listener that there is or was."""
+        return tuple(traffic.status(name) for name, traffic in self._traffic.items())
+
     async def close(self) -> None:
         """Serve nothing more."""
         for _, server in self._served.values():
@@ -84,9 +91,12 @@ class Doors:
         await asyncio.gather(*self._leaving)
 
     def _application(self, name: str, door: _Door) -> web.Application:
+        traffic = self._traffic.setdefault(name, Traffic())
         if name == "listen":
-            return read_only_application(self._source, events=self._events, history=self._history)
-        return admin_application(self._source, self._admin, door.token, events=self._events, history=self._history)
+            return read_only_application(self._source, events=self._events, history=self._history, traffic=traffic)
+        return admin_application(
+            self._source, self._admin, door.token, events=self._events, history=self._history, traffic=traffic
+        )
 
     def _leave(self, server: RunningServer) -> None:
         leaving = asyncio.get_running_loop().create_task(_close(server))

@@ -1,11 +1,12 @@
 """The operations that the table refuses now, and when each is tried again."""
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from healthlb.core.plan import service_of
-from healthlb.model.operations import Operation, OperationFailure
+from healthlb.model.operations import KINDS, Operation, OperationFailure
 from healthlb.model.table import ServiceKey
 
 FIRST = 0.5
@@ -32,7 +33,7 @@ class FailingOperations:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._failing: dict[Operation, _Failing] = {}
-        self.total = 0
+        self.counts: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._failing)
@@ -47,7 +48,7 @@ class FailingOperations:
 
     def failed(self, failure: OperationFailure, now: float) -> float:
         """Note a refusal and return the seconds until its retry."""
-        self.total += 1
+        self.counts[KINDS[type(failure.operation)]] += 1
         before = self._failing.get(failure.operation)
         attempts = before.attempts + 1 if before is not None else 1
         wait = backoff(attempts, self._chance)

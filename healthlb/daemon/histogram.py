@@ -12,6 +12,9 @@ LATENESS = (
 DURATION = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds for whole probes."""
 
+PASS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+"""Upper bounds in seconds for passes over the table, of a handful of rows or of 10,000."""
+
 
 class Histogram:
     """Counts values in seconds by upper bounds; the last count is of what is beyond them all."""

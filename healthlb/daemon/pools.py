@@ -4,7 +4,6 @@ Owned and called by the controller alone.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -14,12 +13,12 @@ from healthlb.core.flapping import STEADY, is_held, turned
 from healthlb.core.health import next_interval, observe
 from healthlb.core.weight import merge, weight_of
 from healthlb.daemon.breath import Breath
-from healthlb.daemon.histogram import DURATION, Histogram
 from healthlb.daemon.leaving import rows_left
 from healthlb.daemon.overriding import Overriding
 from healthlb.daemon.records import Member, Pool, ProbeRecord, with_result
 from healthlb.daemon.remembering import Recollection, remembered
 from healthlb.daemon.steady import Clock, drifted, steady_clock
+from healthlb.daemon.tallies import Tallies
 from healthlb.daemon.telling import in_short, verdict
 from healthlb.daemon.unsent import Unsent
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
@@ -77,7 +76,7 @@ class Pools:
         self.turns = 0
         self.recalled = 0
         self.void_total = 0
-        self.durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(DURATION))
+        self.tallies = Tallies()
         self.by_name: dict[str, Pool] = {}
         self.ours: frozenset[ServiceKey] = frozenset()
         self.former: set[ServiceKey] = set()
@@ -130,7 +129,7 @@ class Pools:
             if servers.get(name) is pool.server:
                 kept[name] = pool
             elif servers.get(name) == pool.server:
-                kept[name] = await _renewed(pool, servers[name], breath)
+                kept[name] = await self._renewed(pool, servers[name], breath)
             else:
                 leaving.append(pool)
             await breath()
@@ -148,6 +147,7 @@ class Pools:
         for pool in leaving:
             await self._leave(pool, breath)
         self.dirty &= self.by_name.keys()
+        self.tallies.prune()
 
     async def override(self, overrides: Iterable[Override]) -> None:
         """Put all overrides in force that there are, and no others, for the servers of later configurations too."""
@@ -186,7 +186,7 @@ class Pools:
             record.passed_total += 1
             record.latest = result
             record.latest_at = self._clock()
-            record.durations.observe(result.seconds)
+            record.tally.durations.observe(result.seconds)
             return steady
         return self._observe(record, result)
 
@@ -196,12 +196,13 @@ class Pools:
             if result.reason.startswith(VOID):
                 # Nobody's fault but ours, and no reason to have even more to do.
                 self.void_total += 1
+                record.tally.void += 1
                 return next_interval(record.state, schedule)
+            record.tally.unsent += 1
             self._unsent.not_sent(record, result)
             return schedule.fast_interval
         self._unsent.sent(record)
-        record.durations = self.durations[record.probe.check.type]
-        record.durations.observe(result.seconds)
+        record.tally.durations.observe(result.seconds)
         before = record.state
         results = with_result(record.results(), passed=result.passed)
         now = self._clock()
@@ -211,6 +212,7 @@ class Pools:
                 record.success = now, result
         else:
             record.failed_total += 1
+            record.tally.failed += 1
             record.failure = now, result
         record.latest, record.latest_at = result, now
         if record.probe.check.log != "verdicts":
@@ -304,11 +306,31 @@ class Pools:
     def _record(self, probe: Probe, before: Member | None) -> ProbeRecord:
         record = self._records.get(probe)
         if record is None:
-            record = self._records[probe] = ProbeRecord(probe, feedback=_said_before(probe, before))
-            if self._recollection is not None and self._recollection.probe(record):
-                record.durations = self.durations[probe.check.type]
+            tally = self.tallies.join(probe.check)
+            record = self._records[probe] = ProbeRecord(probe, tally=tally, feedback=_said_before(probe, before))
+            if self._recollection is not None:
+                self._recollection.probe(record)
             self._added(record)
+        else:
+            self._name(record, probe)
         return record
+
+    def _name(self, record: ProbeRecord, probe: Probe) -> None:
+        """Count a probe under the name that its check has now; one that has several counts under the last."""
+        if record.tally.name != probe.check.name:
+            record.tally = self.tallies.join(probe.check, record.tally)
+
+    async def _renewed(self, pool: Pool, server: VirtualServer, breath: Breath) -> Pool:
+        """Let a pool have an equal configuration: the names of its checks make no difference, but are shown."""
+        pool.server = server
+        pool.addresses = None
+        servers = (*server.real_servers, *server.sorry_servers)
+        for member, real_server in zip(pool.everyone(), servers, strict=True):
+            member.server = real_server
+            for record, probe in zip(member.records, real_server.probes, strict=True):
+                self._name(record, probe)
+            await breath()
+        return pool
 
     async def _leave(self, pool: Pool, breath: Breath) -> None:
         for member in pool.everyone():
@@ -317,6 +339,7 @@ class Pools:
                 record.members.remove(member)
                 if not record.members:
                     del self._records[record.probe]
+                    record.tally.users -= 1
                     self._unsent.sent(record)
                     self._removed(record)
             await breath()
@@ -386,14 +409,3 @@ def _said_before(probe: Probe, before: Member | None) -> Feedback | None:
         if (former.target, former.check.conversation) == (probe.target, probe.check.conversation):
             return record.feedback
     return None
-
-
-async def _renewed(pool: Pool, server: VirtualServer, breath: Breath) -> Pool:
-    """Let a pool have an equal configuration: the names of its checks make no difference, but are shown."""
-    pool.server = server
-    pool.addresses = None
-    servers = (*server.real_servers, *server.sorry_servers)
-    for member, real_server in zip(pool.everyone(), servers, strict=True):
-        member.server = real_server
-        await breath()
-    return pool

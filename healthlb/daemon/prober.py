@@ -16,7 +16,6 @@ from functools import partial
 from typing import Protocol
 
 from checks import Check, ProbeResult, Target
-from healthlb.daemon.histogram import LATENESS, Histogram
 from healthlb.daemon.pace import LEAST, Pace
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.target import check_of, target_of
@@ -143,7 +142,6 @@ class Prober:
         self._woke = float("-inf")
         self.in_flight = 0
         self.late_total = 0
-        self.lateness = Histogram(LATENESS)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -324,7 +322,7 @@ class Prober:
         if slot.removed:
             return
         late = now - slot.due
-        self.lateness.observe(late)
+        slot.record.tally.lateness.observe(late)
         if late > LATE:
             self.late_total += 1
         slot.started = now

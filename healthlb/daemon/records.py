@@ -8,7 +8,7 @@ from healthlb.core.desired import Standing
 from healthlb.core.flapping import STEADY, Flaps
 from healthlb.core.health import combine
 from healthlb.core.policy import Decision, Ending, Leaving, Level
-from healthlb.daemon.histogram import Histogram
+from healthlb.daemon.tallies import Tally
 from healthlb.model.config import Check, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
@@ -19,8 +19,6 @@ NO_RESULT = CheckState()
 NO_VERDICT = Standing()
 STRIP = 60
 """How many of the latest results are remembered, passed or failed."""
-UNHEARD = Histogram(())
-"""Where no result has come yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +35,8 @@ class ProbeRecord:
     `noted_results` are the latest results as `note` found them, a bit each, the newest last, 1 where it passed; a 1
     ahead of them marks where they begin.
 
-    `fingerprint` is kept here once somebody has asked for it.
+    `tally` counts it with the other probes of its check's name. `fingerprint` is kept here once somebody has asked for
+    it.
     """
 
     probe: Probe
@@ -47,7 +46,7 @@ class ProbeRecord:
     steady: float | None = None
     latest: ProbeResult | None = None
     latest_at: float = 0.0
-    durations: Histogram = UNHEARD
+    tally: Tally = field(default_factory=Tally)
     feedback: Feedback | None = None
     warning: str = ""
     failure: tuple[float, ProbeResult] | None = None

@@ -49,16 +49,15 @@ class Recollection:
                 self._leisurely[each.virtual_server].append(each)
         self.verdicts = 0
 
-    def probe(self, record: ProbeRecord) -> bool:
-        """Give a probe its verdict and its streak again; return whether there was any of it."""
+    def probe(self, record: ProbeRecord) -> None:
+        """Give a probe its verdict and its streak again, if there was any of it."""
         before = self._probes.get(_fingerprint(record))
         if before is None:
-            return False
+            return
         record.note(before.state)
         record.feedback = before.feedback
         if before.failure is not None:
             record.failure = before.failure.at, _result(before.failure)
-        return True
 
     def server(self, member: Member) -> None:
         """Give a real server the times of its verdict again, if it has that."""

@@ -12,6 +12,7 @@ from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
 from healthlb.daemon.history import Sample
 from healthlb.daemon.prober import Prober
+from healthlb.daemon.process import Process
 from healthlb.daemon.records import Pool
 from healthlb.daemon.statuses import Seen, leaving, real_server, sorry_server
 from healthlb.model.counters import Usage
@@ -21,8 +22,10 @@ from healthlb.model.snapshot import (
     ConfigStatus,
     DirectorStatus,
     JournalStatus,
+    ListenerStatus,
     NotifierStatus,
     ProbingStatus,
+    ProcessStatus,
     QuorumStatus,
     Snapshot,
     SocketCounts,
@@ -63,6 +66,8 @@ class View:
         state: Callable[[], StateStatus] = StateStatus,
         journal: Callable[[], JournalStatus] = JournalStatus,
         orders: Callable[[], Orders] = Orders,
+        events: Callable[[], tuple[tuple[str, int], ...]] = tuple,
+        listeners: Callable[[], tuple[ListenerStatus, ...]] = tuple,
     ) -> None:
         self._controller = controller
         self._prober = prober
@@ -75,6 +80,9 @@ class View:
         self._state = state
         self._journal = journal
         self._orders = orders
+        self._events = events
+        self._listeners = listeners
+        self._process = Process().status
         self._started_at = time.time()
         self._building = asyncio.Lock()
         self._latest: Snapshot | None = None
@@ -115,9 +123,9 @@ class View:
             servers.append(await self._virtual_server(pool, breath))
             await breath()
         ready = self._controller.in_sync and self._controller.pools.settled()
-        return Snapshot(time.time(), ready, self._director(), tuple(servers))
+        return Snapshot(time.time(), ready, self._director(await self._process(breath)), tuple(servers))
 
-    def _director(self) -> DirectorStatus:
+    def _director(self, process: ProcessStatus) -> DirectorStatus:
         controller, prober, counts = self._controller, self._prober, self._counts()
         config = controller.config
         assert config is not None  # noqa: S101  the application adopts a configuration before it shows itself
@@ -131,15 +139,19 @@ class View:
                 self._reload.loaded_at,
                 self._reload.refused,
                 config.director.max_reload_change,
+                config.api.metrics_per_real_server,
             ),
             table=TableStatus(
                 backend=self._backend,
                 in_sync=controller.in_sync,
                 last_resync_at=controller.read_at,
                 drift_repaired_total=controller.drift_repaired_total,
-                operations_total=controller.operations_total,
-                failed_operations_total=controller.failed_operations_total,
+                operations_total=controller.done.total(),
+                failed_operations_total=controller.refused.total(),
                 failing=controller.failing(),
+                done=tuple(controller.done.items()),
+                refused=tuple(controller.refused.items()),
+                passes=controller.passes.distribution(),
             ),
             probing=ProbingStatus(
                 probes=len(prober),
@@ -148,9 +160,8 @@ class View:
                 unsent_total=controller.pools.unsent_total,
                 void_total=controller.pools.void_total,
                 waiting=prober.waiting + counts.waiting,
-                lateness=prober.lateness.distribution(),
                 loop_lag=self._lags.distribution(),
-                durations=tuple((name, each.distribution()) for name, each in controller.pools.durations.items()),
+                checks=tuple([each.totals() for each in controller.pools.tallies]),
                 sockets=SocketCounts(
                     open=counts.sockets_open,
                     kept=counts.sockets_kept,
@@ -165,6 +176,9 @@ class View:
             state=self._state(),
             journal=self._journal(),
             notifiers=self._notifiers(),
+            events=self._events(),
+            listeners=self._listeners(),
+            process=process,
         )
 
     async def _virtual_server(self, pool: Pool, breath: Breath) -> VirtualServerStatus:

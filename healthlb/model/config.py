@@ -150,13 +150,17 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The read-only listener and the one that changes things; on TCP, `admin` has a token, and TLS off loopback."""
+    """The read-only listener and the one that changes things; on TCP, `admin` has a token, and TLS off loopback.
+
+    `metrics_per_real_server`: the metrics have series of single real servers.
+    """
 
     listen: Listener
     admin: Listener | None
     token_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+    metrics_per_real_server: bool = True
 
 
 @dataclass(frozen=True, slots=True)

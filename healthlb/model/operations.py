@@ -88,6 +88,18 @@ Operation = (
 )
 
 
+KINDS: dict[type[Operation], str] = {
+    AddService: "add_service",
+    EditService: "edit_service",
+    DeleteService: "delete_service",
+    AddDestination: "add_destination",
+    EditDestination: "edit_destination",
+    DeleteDestination: "delete_destination",
+    SetTimeouts: "set_timeouts",
+}
+"""How counters call each kind of operation."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationFailure:
     """A step that the kernel refused: `errno` as it answered (0: no answer in time), `reason` one clear sentence."""

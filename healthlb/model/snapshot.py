@@ -130,33 +130,6 @@ class VirtualServerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class TableStatus:
-    """How true the table is: the operations that fail now are listed with the kernel's reason."""
-
-    backend: str
-    in_sync: bool
-    last_resync_at: float | None
-    drift_repaired_total: int
-    operations_total: int
-    failed_operations_total: int
-    failing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigStatus:
-    """The configuration in force, and why the newest reload was refused if it was.
-
-    `max_reload_change` is the share of the live weight, in percent, that the next reload may take out.
-    """
-
-    path: str
-    sha256: str
-    loaded_at: float
-    refused: str | None = None
-    max_reload_change: float = 100.0
-
-
-@dataclass(frozen=True, slots=True)
 class Distribution:
     """How many values were at most each of `bounds`, and above the one before; the last of `counts` is of the rest."""
 
@@ -166,6 +139,42 @@ class Distribution:
 
 
 NO_VALUES = Distribution((), (0,), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """How true the table is: the operations that fail now are listed with the kernel's reason.
+
+    `done` and `refused` count the operations of each kind (`model.operations.KINDS`), and `passes` are how long the
+    passes over the table took, in seconds.
+    """
+
+    backend: str
+    in_sync: bool
+    last_resync_at: float | None
+    drift_repaired_total: int
+    operations_total: int
+    failed_operations_total: int
+    failing: tuple[str, ...] = ()
+    done: tuple[tuple[str, int], ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+    passes: Distribution = NO_VALUES
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """The configuration in force, and why the newest reload was refused if it was.
+
+    `max_reload_change` is the share of the live weight, in percent, that the next reload may take out.
+    `metrics_per_real_server`: the metrics have series of single real servers.
+    """
+
+    path: str
+    sha256: str
+    loaded_at: float
+    refused: str | None = None
+    max_reload_change: float = 100.0
+    metrics_per_real_server: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +192,29 @@ class SocketCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckTotals:
+    """All probes of the checks of one name and type, each counted once however many virtual servers rest on it.
+
+    `lateness` is that of starts and `durations` are those of whole probes that were sent, both in seconds.
+    """
+
+    name: str
+    type: str
+    passed_total: int
+    failed_total: int
+    unsent_total: int
+    void_total: int
+    lateness: Distribution = NO_VALUES
+    durations: Distribution = NO_VALUES
+
+
+@dataclass(frozen=True, slots=True)
 class ProbingStatus:
     """The prober's own account: targets, probes under way, and starts that came late by more than the tick.
 
     `waiting` probes are due and wait because as many as may be are under way, or for a socket or a local port.
-    `void_total` counts probes that ended without a verdict because the director was late. `lateness` is that of starts,
-    `loop_lag` that of the loop, and `durations` are those of probes by check type, all in seconds.
+    `void_total` counts probes that ended without a verdict because the director was late. `loop_lag` is the lateness of
+    the loop in seconds, and `checks` are the checks of each name and type.
     """
 
     probes: int
@@ -197,9 +223,8 @@ class ProbingStatus:
     unsent_total: int
     void_total: int = 0
     waiting: int = 0
-    lateness: Distribution = NO_VALUES
     loop_lag: Distribution = NO_VALUES
-    durations: tuple[tuple[str, Distribution], ...] = ()
+    checks: tuple[CheckTotals, ...] = ()
     sockets: SocketCounts = SocketCounts()
 
 
@@ -236,11 +261,45 @@ class NotifierStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """One listener of HTTP, by its key in the `api` section: connections and streams open, answers by status code.
+
+    `refused_total` counts connections that came when there was no room, and `cut_total` those that took too long.
+    """
+
+    name: str
+    connections: int = 0
+    streams: int = 0
+    refused_total: int = 0
+    cut_total: int = 0
+    answers: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """The process as the kernel accounts for it; sizes in bytes, times in seconds, `started_at` in UNIX seconds.
+
+    `collections` are the runs of Python's garbage collector, by generation.
+    """
+
+    cpu_seconds: float = 0.0
+    resident_bytes: int = 0
+    virtual_bytes: int = 0
+    open_descriptors: int = 0
+    most_descriptors: int = 0
+    threads: int = 0
+    started_at: float = 0.0
+    python: str = ""
+    collections: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DirectorStatus:
     """The director itself.
 
     `overrides` are all that are in force, also those that cover no server now, and `additions` all servers that were
-    added at run time, also those that find no place in the configuration now.
+    added at run time, also those that find no place in the configuration now. `events` counts those that there were,
+    by name.
     """
 
     name: str
@@ -255,6 +314,9 @@ class DirectorStatus:
     journal: JournalStatus = JournalStatus()
     notifiers: tuple[NotifierStatus, ...] = ()
     additions: tuple[Addition, ...] = ()
+    events: tuple[tuple[str, int], ...] = ()
+    listeners: tuple[ListenerStatus, ...] = ()
+    process: ProcessStatus = ProcessStatus()
 
 
 @dataclass(frozen=True, slots=True)

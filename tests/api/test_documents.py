@@ -4,12 +4,14 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.api import document, orders, readiness
+from healthlb.api.metrics import families as declared
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import in_slices
 from healthlb.model.config import Quorum
@@ -20,14 +22,17 @@ from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import Addition, Override, Removal, Scope
 from healthlb.model.snapshot import (
     CheckStatus,
+    CheckTotals,
     ConfigStatus,
     DirectorStatus,
     Distribution,
     JournalStatus,
     LastProbe,
     LeavingStatus,
+    ListenerStatus,
     NotifierStatus,
     ProbingStatus,
+    ProcessStatus,
     QuorumStatus,
     RealServerStatus,
     Snapshot,
@@ -116,17 +121,28 @@ distributions = st.lists(st.tuples(st.floats(0.001, 100), counts), max_size=4, u
         tuple(sorted(bound for bound, _ in pairs)), tuple(count for _, count in [*pairs, (0, 7)]), 1.5
     )
 )
+check_totals = st.builds(CheckTotals, texts, texts, counts, counts, counts, counts, distributions, distributions)
+listeners = st.builds(
+    ListenerStatus,
+    *(st.sampled_from(["listen", "admin"]), small, small, counts, counts),
+    st.just(((200, 7), (418, 1))),
+)
 directors = st.builds(
     DirectorStatus,
     name=texts,
     version=texts,
     started_at=moments,
-    config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts, st.floats(0, 100)),
-    table=st.builds(TableStatus, texts, st.booleans(), st.none() | moments, counts, counts, counts, st.tuples(texts)),
+    config=st.builds(ConfigStatus, texts, texts, moments, st.none() | texts, st.floats(0, 100), st.booleans()),
+    table=st.builds(
+        TableStatus,
+        *(texts, st.booleans(), st.none() | moments, counts, counts, counts, st.tuples(texts)),
+        done=st.just((("add_service", 3),)),
+        passes=distributions,
+    ),
     probing=st.builds(
         ProbingStatus,
-        *(small, small, counts, counts, counts, small, distributions, distributions),
-        st.lists(st.tuples(texts, distributions), max_size=2, unique_by=lambda pair: _as_utf8(pair[0])).map(tuple),
+        *(small, small, counts, counts, counts, small, distributions),
+        st.lists(check_totals, max_size=2, unique_by=lambda each: _as_utf8(each.name)).map(tuple),
     ),
     warnings=st.lists(texts, max_size=2).map(tuple),
     overrides=st.lists(overrides, max_size=2).map(tuple),
@@ -134,6 +150,9 @@ directors = st.builds(
     journal=st.builds(JournalStatus, texts, counts, counts, texts),
     notifiers=st.lists(notifiers, max_size=2, unique_by=lambda each: _as_utf8(each.name)).map(tuple),
     additions=st.lists(additions, max_size=1).map(tuple),
+    events=st.just((("real_server_down", 3),)),
+    listeners=st.lists(listeners, max_size=2, unique_by=lambda each: each.name).map(tuple),
+    process=st.builds(ProcessStatus, st.floats(0, 1e6), *([small] * 5), moments, texts, st.just((9, 2, 1))),
 )
 snapshots = st.builds(
     Snapshot,
@@ -453,26 +472,54 @@ def parse_sample(rest: str) -> tuple[tuple[tuple[str, str], ...], float]:
 
 @given(snapshots)
 def test_any_snapshot_is_metrics_that_a_strict_reader_takes(snapshot: Snapshot) -> None:
+    single = snapshot.director.config.metrics_per_real_server
     families = parse_exposition(rendered(metrics(snapshot)))
+    assert list(families) == [each.name for each in declared(per_real_server=single)]
     servers = [server for one in snapshot.virtual_servers for server in one.real_servers]
-    up = families["healthlb_real_server_up"]
-    assert len(up) == len(servers)
-    assert sum(up.values()) == sum(server.health is Health.UP for server in servers)
+    held = sum(server.held_until is not None for server in servers)
+    warnings = sum(bool(check.warning) for server in servers for check in server.checks)
+    for family, count in (("real_servers_held", held), ("checks_warning", warnings)):
+        assert sum(families[f"healthlb_virtual_server_{family}"].values()) == count
     assert {dict(labels)["virtual_server"] for labels in families["healthlb_virtual_server_up"]} == {
         _as_utf8(one.name) for one in snapshot.virtual_servers
     }
+    dropped = families["healthlb_notifier_dropped_messages_total"]
+    assert list(dropped.values()) == [float(each.dropped_total) for each in snapshot.director.notifiers]
+    if not single:
+        return
+    up = families["healthlb_real_server_up"]
+    assert len(up) == len(servers)
+    assert sum(up.values()) == sum(server.health is Health.UP for server in servers)
     rows = families["healthlb_real_server_incoming_bytes_total"]
     assert len(rows) == sum(server.usage is not None for server in servers)
     assert all({name for name, _ in labels} >= NODE_EXPORTER for labels in rows)
     probes_made = families["healthlb_check_probes_total"]
     assert len(probes_made) == 3 * sum(len(server.checks) for server in servers)
-    held = families["healthlb_real_server_held"]
-    assert sum(held.values()) == sum(server.held_until is not None for server in servers)
+    assert sum(families["healthlb_real_server_held"].values()) == held
     assert sum(families["healthlb_real_server_pooled_but_down"].values()) == sum(s.pooled_but_down for s in servers)
-    dropped = families["healthlb_notifier_dropped_messages_total"]
-    assert list(dropped.values()) == [float(each.dropped_total) for each in snapshot.director.notifiers]
-    warnings = families["healthlb_check_warning"]
-    assert sum(warnings.values()) == sum(bool(check.warning) for server in servers for check in server.checks)
+    assert sum(families["healthlb_check_warning"].values()) == warnings
+
+
+@given(snapshots)
+def test_every_series_has_the_labels_that_its_family_declares(snapshot: Snapshot) -> None:
+    families = parse_exposition(rendered(metrics(snapshot)))
+    for family in declared(per_real_server=snapshot.director.config.metrics_per_real_server):
+        for labels in families[family.name]:
+            assert {name for name, _ in labels} - {"", "le"} == set(family.labels)
+
+
+@given(snapshots)
+def test_without_series_of_real_servers_no_series_names_one_and_all_others_stay(snapshot: Snapshot) -> None:
+    def told(single: bool) -> dict[str, Any]:
+        config = replace(snapshot.director.config, metrics_per_real_server=single)
+        director = replace(snapshot.director, config=config)
+        return parse_exposition(rendered(metrics(replace(snapshot, director=director))))
+
+    every, few = told(True), told(False)
+    assert few == {name: every[name] for name in few}
+    for name in every.keys() - few.keys():
+        assert all("real_server" in dict(labels) for labels in every[name])
+    assert not any("real_server" in dict(labels) for samples in few.values() for labels in samples)
 
 
 def test_no_family_has_a_state_or_a_health_as_a_label(source: Any) -> None:

@@ -414,7 +414,7 @@ def test_a_reader_that_takes_nothing_is_cut_and_holds_up_nobody(source: Any, jou
             client = await stuck(running)
             async with Session(f"http://{running.listener}") as session, asyncio.timeout(DEADLINE):
                 found = await followed(session, 1000, last=0)
-                await until(lambda: running.connections.cut_total == 1)
+                await until(lambda: running.connections.traffic.cut_total == 1)
             client.close()
             return found
         finally:

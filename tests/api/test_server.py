@@ -188,7 +188,7 @@ def test_a_client_that_does_not_read_its_answer_is_cut_and_the_others_are_served
         await asyncio.get_running_loop().sock_connect(stuck, ("127.0.0.1", running.listener.endpoint.port))
         stuck.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         async with asyncio.timeout(DEADLINE):
-            while not running.connections.cut_total:
+            while not running.connections.traffic.cut_total:
                 reader, writer = await connect(running)
                 writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
                 assert (await hung_up(reader)).startswith(b"HTTP/1.0 200")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,8 +143,11 @@ class Healthlb(Contestant):
         Read from its histogram in /metrics, whose buckets bound them from above.
         """
         text = self._metrics()
-        form = r'^healthlb_probe_start_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)$'
-        buckets = [(float(bound), float(count)) for bound, count in re.findall(form, text, re.MULTILINE)]
+        form = r'^healthlb_probe_start_lateness_seconds_bucket\{.*le="([^"]+)"\} (\S+)$'
+        sums: Counter[float] = Counter()
+        for bound, count in re.findall(form, text, re.MULTILINE):
+            sums[float(bound)] += float(count)
+        buckets = sorted(sums.items())
         if not buckets or not buckets[-1][1]:
             return None
         total = buckets[-1][1]

@@ -151,7 +151,6 @@ class NoProber:
     """What a view asks of a prober that has nothing to do."""
 
     in_flight = late_total = waiting = 0
-    lateness = Histogram(LATENESS)
 
     def __len__(self) -> int:
         return 0

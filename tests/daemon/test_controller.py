@@ -192,7 +192,7 @@ def test_a_refused_operation_is_told_retried_and_told_again_when_it_works_while_
     rig = run(story)
     assert {type(event.operation) for event in rig.told(OperationFailed)} == {AddService}  # type: ignore[union-attr]
     assert len(rig.told(OperationRecovered)) == 1
-    assert rig.controller.failed_operations_total == len(rig.told(OperationFailed))
+    assert rig.controller.refused.total() == len(rig.told(OperationFailed))
 
 
 def test_a_table_that_goes_away_and_comes_back_is_made_right_again() -> None:

@@ -73,8 +73,9 @@ def test_a_void_probe_is_no_verdict_no_fault_and_no_reason_to_probe_faster() -> 
         assert rig.records[WEB1].state.streak == 2
         probing = (await shown(rig)).director.probing
         assert (probing.void_total, probing.unsent_total) == (50, 0)
-        [(kind, durations)] = probing.durations
-        assert (kind, sum(durations.counts)) == ("http", 2)
+        (totals,) = probing.checks
+        assert (totals.name, totals.type, totals.passed_total, totals.void_total) == ("web", "http", 2, 50)
+        assert sum(totals.durations.counts) == 2
 
     run(story)
 
@@ -174,7 +175,14 @@ def test_what_is_shown_is_what_all_the_results_amount_to(results: list[ProbeResu
         assert check.unsent_reason == (UNSENT.reason if told and told[-1] is UNSENT else "")
         last = None if check.last is None else (check.last.passed, check.last.reason, check.last.seconds)
         assert last == (None if not sent else (sent[-1].passed, sent[-1].reason, sent[-1].seconds))
-        assert sum(rig.controller.pools.durations["http"].distribution().counts) == len(sent)
+        (totals,) = (await shown(rig)).director.probing.checks
+        assert sum(totals.durations.counts) == len(sent)
+        assert (totals.passed_total, totals.failed_total, totals.unsent_total, totals.void_total) == (
+            check.passed_total,
+            check.failed_total,
+            check.unsent_total,
+            results.count(VOID),
+        )
 
     run(story)
 

@@ -15,6 +15,7 @@ from checks.tcp import Tcp
 from healthlb.daemon.pace import LEAST
 from healthlb.daemon.prober import JITTER, LATE, SPELL, SPREAD, STRETCH, Prober
 from healthlb.daemon.records import ProbeRecord
+from healthlb.daemon.tallies import Tally
 from healthlb.daemon.target import check_of, target_of
 from healthlb.model import config
 from tests.daemon.clock import Carrier, Clock, record
@@ -336,10 +337,11 @@ def test_probes_that_wait_for_others_are_told_once_a_spell_and_counted_late(cloc
 def test_the_lateness_of_every_start_is_counted(clock: Clock) -> None:
     carrier = Carrier(clock)
     probing = prober(clock, carrier)
+    tally = Tally("web", "http")
     for number in range(50):
-        probing.add(record(number))
+        probing.add(replace(record(number), tally=tally))
     clock.run(10)
-    lateness = probing.lateness.distribution()
+    lateness = tally.totals().lateness
     assert sum(lateness.counts) == len(carrier.starts)
     on_time = sum(number for bound, number in zip(lateness.bounds, lateness.counts, strict=False) if bound <= 0.015)
     assert on_time == len(carrier.starts)

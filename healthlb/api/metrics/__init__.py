@@ -8,19 +8,35 @@ not change its identity at the worst moment. Series of kernel rows carry node_ex
 from collections.abc import Iterator
 
 from healthlb.api.exposition import Family
-from healthlb.api.metrics import checks, director, notifiers, probing, real_servers, table, virtual_servers
+from healthlb.api.metrics import (
+    checks,
+    director,
+    events,
+    http,
+    notifiers,
+    probing,
+    process,
+    real_servers,
+    table,
+    virtual_servers,
+)
 from healthlb.model.snapshot import Snapshot
 
-_PARTS = (director, table, notifiers, probing, virtual_servers, real_servers, checks)
+_WHOLE = (director, table, probing, events, notifiers, http, process, virtual_servers)
+_PER_REAL_SERVER = (real_servers, checks)
+"""What grows with the number of real servers, and may be left out for that."""
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
     """Yield the document, a sample at a time."""
-    for part in _PARTS:
+    for part in _WHOLE:
         yield from part.metrics(snapshot)
+    if snapshot.director.config.metrics_per_real_server:
+        for part in _PER_REAL_SERVER:
+            yield from part.metrics(snapshot)
 
 
-def families() -> Iterator[Family]:
+def families(*, per_real_server: bool = True) -> Iterator[Family]:
     """Yield every family that there can be, in the document's order."""
-    for part in _PARTS:
+    for part in (*_WHOLE, *_PER_REAL_SERVER) if per_real_server else _WHOLE:
         yield from part.FAMILIES

@@ -9,6 +9,10 @@ _INFO = Family(
     "healthlb_info", "gauge", "Always 1; the labels say which director this is.", ("director", "version", "backend")
 )
 
+_BUILD = Family(
+    "healthlb_build_info", "gauge", "Always 1; the labels say what is running.", ("version", "python_version")
+)
+
 _DIRECTOR: tuple[Measure[Snapshot], ...] = measures(
     "healthlb_",
     (),
@@ -49,6 +53,18 @@ _DIRECTOR: tuple[Measure[Snapshot], ...] = measures(
         lambda snapshot: len(snapshot.director.overrides),
     ),
     (
+        "overrides_oldest_timestamp_seconds",
+        "gauge",
+        "When the oldest override that is in force was set; absent: there is none.",
+        lambda snapshot: min((each.at for each in snapshot.director.overrides), default=None),
+    ),
+    (
+        "real_servers_added",
+        "gauge",
+        "Real servers that operators added at run time.",
+        lambda snapshot: len(snapshot.director.additions),
+    ),
+    (
         "state_failing",
         "gauge",
         "1 when what is to outlive a restart cannot be saved.",
@@ -80,7 +96,7 @@ _DIRECTOR: tuple[Measure[Snapshot], ...] = measures(
     ),
 )
 
-FAMILIES = (_INFO, *(family for family, _ in _DIRECTOR))
+FAMILIES = (_INFO, _BUILD, *(family for family, _ in _DIRECTOR))
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
@@ -88,4 +104,5 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
     director = snapshot.director
     which = labels(director=director.name, version=director.version, backend=director.table.backend)
     yield from lines(_INFO, [(which, 1)])
+    yield from lines(_BUILD, [(labels(version=director.version, python_version=director.process.python), 1)])
     yield from columns(_DIRECTOR, [""], [snapshot])

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from healthlb.api.exposition import Family, Measure, buckets, columns, lines, measures
-from healthlb.model.snapshot import ProbingStatus, Snapshot
+from healthlb.api.exposition import Family, Measure, Sample, buckets, columns, labels, lines, measures
+from healthlb.model.snapshot import CheckTotals, ProbingStatus, Snapshot
 
 _PROBING: tuple[Measure[ProbingStatus], ...] = measures(
     "healthlb_",
@@ -61,19 +61,43 @@ _PROBING: tuple[Measure[ProbingStatus], ...] = measures(
     ),
 )
 
-_LATENESS = Family("healthlb_probe_start_lateness_seconds", "histogram", "How late probes start.")
+_NAMED = ("check", "type")
 _LAG = Family("healthlb_loop_lag_seconds", "histogram", "How late the director's loop comes to a timer of its own.")
+_RESULTS = Family(
+    "healthlb_probe_results_total",
+    "counter",
+    "Probes by the name of their check and by outcome; each counts once, however many servers rest on it.",
+    (*_NAMED, "outcome"),
+)
 _DURATION = Family(
-    "healthlb_probe_duration_seconds", "histogram", "How long probes take, by the type of their check.", ("type",)
+    "healthlb_probe_duration_seconds", "histogram", "How long probes take, by the name of their check.", _NAMED
+)
+_LATENESS = Family(
+    "healthlb_probe_start_lateness_seconds", "histogram", "How late probes start, by the name of their check.", _NAMED
 )
 
-FAMILIES = (*(family for family, _ in _PROBING), _LATENESS, _LAG, _DURATION)
+FAMILIES = (*(family for family, _ in _PROBING), _LAG, _RESULTS, _DURATION, _LATENESS)
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
     """Yield what there is of probing."""
     probing = snapshot.director.probing
     yield from columns(_PROBING, [""], [probing])
-    yield from lines(_LATENESS, buckets(probing.lateness))
     yield from lines(_LAG, buckets(probing.loop_lag))
-    yield from lines(_DURATION, (each for name, values in probing.durations for each in buckets(values, type=name)))
+    yield from lines(_RESULTS, (sample for each in probing.checks for sample in _outcomes(each)))
+    yield from lines(
+        _DURATION,
+        (sample for each in probing.checks for sample in buckets(each.durations, check=each.name, type=each.type)),
+    )
+    yield from lines(
+        _LATENESS,
+        (sample for each in probing.checks for sample in buckets(each.lateness, check=each.name, type=each.type)),
+    )
+
+
+def _outcomes(each: CheckTotals) -> Iterator[Sample]:
+    name = {"check": each.name, "type": each.type}
+    yield labels(**name, outcome="passed"), each.passed_total
+    yield labels(**name, outcome="failed"), each.failed_total
+    yield labels(**name, outcome="unsent"), each.unsent_total
+    yield labels(**name, outcome="void"), each.void_total

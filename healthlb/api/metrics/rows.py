@@ -29,14 +29,36 @@ def remote(address: Endpoint) -> dict[str, str]:
 def usage_measures(prefix: str, subject: str, label_names: tuple[str, ...]) -> tuple[Measure[Usage], ...]:
     """Return the families of what the kernel counts of a kind of row."""
     row = f"of the kernel's row of the {subject}."
+    guess = f"{row[:-1]}, as the kernel estimates them."
     return measures(
         prefix,
         label_names,
         ("connections_active", "gauge", f"Established connections of the {subject}.", lambda usage: usage.active),
         ("connections_inactive", "gauge", f"Other connections of the {subject}.", lambda usage: usage.inactive),
+        (
+            "connections_persistent",
+            "gauge",
+            f"Persistence templates of the {subject}.",
+            lambda usage: usage.persistent,
+        ),
         ("connections_total", "counter", f"Connections {row}", lambda usage: usage.stats.connections),
         ("incoming_packets_total", "counter", f"Packets in {row}", lambda usage: usage.stats.in_packets),
         ("outgoing_packets_total", "counter", f"Packets out {row}", lambda usage: usage.stats.out_packets),
         ("incoming_bytes_total", "counter", f"Bytes in {row}", lambda usage: usage.stats.in_bytes),
         ("outgoing_bytes_total", "counter", f"Bytes out {row}", lambda usage: usage.stats.out_bytes),
+        ("connections_per_second", "gauge", f"Connections a second {guess}", lambda usage: usage.rates.connections),
+        (
+            "incoming_packets_per_second",
+            "gauge",
+            f"Packets in a second {guess}",
+            lambda usage: usage.rates.in_packets,
+        ),
+        (
+            "outgoing_packets_per_second",
+            "gauge",
+            f"Packets out a second {guess}",
+            lambda usage: usage.rates.out_packets,
+        ),
+        ("incoming_bytes_per_second", "gauge", f"Bytes in a second {guess}", lambda usage: usage.rates.in_bytes),
+        ("outgoing_bytes_per_second", "gauge", f"Bytes out a second {guess}", lambda usage: usage.rates.out_bytes),
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from healthlb.api.exposition import Measure, columns, measures
+from healthlb.api.exposition import Family, Measure, Sample, buckets, columns, labels, lines, measures
+from healthlb.model.operations import KINDS
 from healthlb.model.snapshot import Snapshot, TableStatus
 
 _TABLE: tuple[Measure[TableStatus], ...] = measures(
@@ -22,18 +23,6 @@ _TABLE: tuple[Measure[TableStatus], ...] = measures(
         lambda table: table.drift_repaired_total,
     ),
     (
-        "operations_total",
-        "counter",
-        "Operations that were sent to the kernel.",
-        lambda table: table.operations_total,
-    ),
-    (
-        "failed_operations_total",
-        "counter",
-        "Operations that the kernel refused.",
-        lambda table: table.failed_operations_total,
-    ),
-    (
         "failing_operations",
         "gauge",
         "Operations that fail now and are tried again.",
@@ -41,9 +30,32 @@ _TABLE: tuple[Measure[TableStatus], ...] = measures(
     ),
 )
 
-FAMILIES = tuple(family for family, _ in _TABLE)
+_DONE = Family(
+    "healthlb_table_operations_total", "counter", "Operations that the kernel carried out, by their kind.", ("kind",)
+)
+_REFUSED = Family(
+    "healthlb_table_failed_operations_total", "counter", "Operations that the kernel refused, by their kind.", ("kind",)
+)
+_PASSES = Family(
+    "healthlb_table_pass_duration_seconds",
+    "histogram",
+    "How long passes took, from verdicts to what the kernel answered.",
+)
+
+FAMILIES = (*(family for family, _ in _TABLE), _DONE, _REFUSED, _PASSES)
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
     """Yield what there is of the table."""
-    yield from columns(_TABLE, [""], [snapshot.director.table])
+    table = snapshot.director.table
+    yield from columns(_TABLE, [""], [table])
+    yield from lines(_DONE, _by_kind(table.done))
+    yield from lines(_REFUSED, _by_kind(table.refused))
+    yield from lines(_PASSES, buckets(table.passes))
+
+
+def _by_kind(counts: tuple[tuple[str, int], ...]) -> Iterator[Sample]:
+    """Yield a sample of each kind: a counter that is first seen at 1 has never increased, as far as PromQL knows."""
+    known = dict(counts)
+    for kind in KINDS.values():
+        yield labels(kind=kind), known.get(kind, 0)

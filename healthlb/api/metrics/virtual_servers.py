@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from healthlb.api.exposition import Measure, columns, labels, measures
+from healthlb.api.exposition import Measure, columns, labels, lines, measures
 from healthlb.api.metrics.rows import LOCAL, local, usage_measures
 from healthlb.model.counters import Usage
 from healthlb.model.health import Health
-from healthlb.model.snapshot import Snapshot, VirtualServerStatus
+from healthlb.model.snapshot import RealServerStatus, Snapshot, VirtualServerStatus
 
 _NAMED = ("virtual_server",)
+_PAUSE = 256
+"""Real servers after which the renderer may look at the clock."""
 
 _POOL: tuple[Measure[VirtualServerStatus], ...] = measures(
     "healthlb_virtual_server_",
@@ -38,17 +40,71 @@ _POOL: tuple[Measure[VirtualServerStatus], ...] = measures(
     ),
     ("leaving", "gauge", "Rows that stay for their connections' sake only.", lambda one: len(one.leaving)),
     ("real_servers", "gauge", "Real servers in the pool.", lambda one: len(one.real_servers)),
+)
+
+_SUMS: tuple[Measure[RealServerStatus], ...] = measures(
+    "healthlb_virtual_server_",
+    _NAMED,
     (
         "real_servers_up",
         "gauge",
         "Real servers in the pool that are up.",
-        lambda one: sum(server.health is Health.UP for server in one.real_servers),
+        lambda server: server.health is Health.UP,
+    ),
+    (
+        "real_servers_down",
+        "gauge",
+        "Real servers in the pool that are down; the rest has no verdict yet.",
+        lambda server: server.health is Health.DOWN,
+    ),
+    (
+        "real_servers_drained",
+        "gauge",
+        "Real servers from which an operator or the server itself keeps new connections away.",
+        lambda server: server.admin != "enabled",
+    ),
+    (
+        "real_servers_overridden",
+        "gauge",
+        "Real servers that an operator's override covers.",
+        lambda server: bool(server.overrides),
+    ),
+    (
+        "real_servers_held",
+        "gauge",
+        "Real servers that are held down for their flapping.",
+        lambda server: server.held_until is not None,
+    ),
+    (
+        "real_servers_pooled_but_down",
+        "gauge",
+        "Failed real servers that the panic floor keeps in.",
+        lambda server: server.pooled_but_down,
+    ),
+    (
+        "configured_weight",
+        "gauge",
+        "The configured weight of all real servers.",
+        lambda server: server.weight.configured,
+    ),
+    (
+        "checks_warning",
+        "gauge",
+        "Checks of real servers that warn; the status says of what.",
+        lambda server: sum(bool(check.warning) for check in server.checks),
+    ),
+    (
+        "checks_unsent",
+        "gauge",
+        "Checks of real servers whose latest probe the director itself could not send.",
+        lambda server: sum(bool(check.unsent_reason) for check in server.checks),
     ),
 )
+"""What is summed up over the real servers of a pool, and is there although they have no series of their own."""
 
 _USAGE = usage_measures("healthlb_virtual_server_", "virtual server", (*_NAMED, *LOCAL))
 
-FAMILIES = tuple(family for family, _ in (*_POOL, *_USAGE))
+FAMILIES = tuple(family for family, _ in (*_POOL, *_SUMS, *_USAGE))
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
@@ -65,4 +121,14 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
             rows.append(one.usage)
         yield ""
     yield from columns(_POOL, texts, list(snapshot.virtual_servers))
+    for family, number in _SUMS:
+        sums: list[int] = []
+        for one in snapshot.virtual_servers:
+            total = 0
+            for position, server in enumerate(one.real_servers):
+                total += int(number(server) or 0)
+                if not position % _PAUSE:
+                    yield ""
+            sums.append(total)
+        yield from lines(family, zip(texts, sums, strict=True))
     yield from columns(_USAGE, row_texts, rows)
