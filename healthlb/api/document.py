@@ -62,6 +62,7 @@ def virtual_server(one: VirtualServerStatus) -> Iterator[str]:
         "tunnel": _tunnel(one.method),
         "persistence": _persistence(service.persistence),
         "one_packet": service.one_packet,
+        "in_table": one.usage is not None,
         "state": one.state,
         "quorum": {
             "up": one.quorum.wanted.up,
@@ -118,6 +119,8 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
             "operations_total": table.operations_total,
             "failed_operations_total": table.failed_operations_total,
             "failing": table.failing,
+            "ipvs_version": table.version or None,
+            "connection_slots": table.slots or None,
         },
         "probing": {
             "probes": probing.probes,
@@ -158,7 +161,14 @@ def _notifier(notifier: NotifierStatus) -> dict[str, Any]:
 
 def leaving(row: LeavingStatus) -> dict[str, Any]:
     """Return a row that stays for its connections' sake."""
-    return {"address": str(row.address), "until": timestamp(row.until), "connections": connections(row.usage)}
+    return {
+        "address": str(row.address),
+        "until": timestamp(row.until),
+        "method": None if row.method is None else row.method.kind,
+        "tunnel": None if row.method is None else _tunnel(row.method),
+        "weight": {"kernel": row.weight},
+        **_usage(row.usage or _UNUSED),
+    }
 
 
 def real_server(server: RealServerStatus) -> dict[str, Any]:

@@ -49,7 +49,14 @@ def sorry_server(member: Member, seen: Seen) -> RealServerStatus:
 
 def leaving(seen: Seen) -> tuple[LeavingStatus, ...]:
     """Return the rows of servers that are no longer in the pool."""
-    return tuple([LeavingStatus(each.address, each.until, seen.usage(each.address)) for each in seen.pool.leaving])
+    return tuple([_leaving(each.address, each.until, seen) for each in seen.pool.leaving])
+
+
+def _leaving(address: Endpoint, until: float, seen: Seen) -> LeavingStatus:
+    row = seen.rows.get(address)
+    if row is None:
+        return LeavingStatus(address, until, None)
+    return LeavingStatus(address, until, seen.usage(address), row.method, row.weight)
 
 
 def _status(member: Member, seen: Seen, weighed: Chain) -> RealServerStatus:

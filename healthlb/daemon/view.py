@@ -152,6 +152,8 @@ class View:
                 done=tuple(controller.done.items()),
                 refused=tuple(controller.refused.items()),
                 passes=controller.passes.distribution(),
+                version=controller.reading.version,
+                slots=controller.reading.slots,
             ),
             probing=ProbingStatus(
                 probes=len(prober),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from healthlb.linux import ipvs_numbers as nr
-from healthlb.linux.ipvs_decode import Decoder, decode_timeouts
+from healthlb.linux.ipvs_decode import Decoder, decode_info, decode_timeouts
 from healthlb.linux.ipvs_encode import encode, key_attributes
 from healthlb.linux.netlink import (
     AnswersLostError,
@@ -171,7 +171,8 @@ class KernelTable:
             destinations[key] = used
         self._rows = rows
         timeouts = decode_timeouts(b"".join(self._netlink.ask((nr.GET_CONFIG, b""))))
-        return TableReading(IpvsTable(rows, timeouts), services, destinations)
+        version, slots = decode_info(b"".join(self._netlink.ask((nr.GET_INFO, b""))))
+        return TableReading(IpvsTable(rows, timeouts), services, destinations, version, slots)
 
     def _row(self, service: Service, pool: Mapping[Endpoint, Destination]) -> ServiceRow:
         """Return the row of the reading before if nothing in it changed, so that it need not be kept twice."""

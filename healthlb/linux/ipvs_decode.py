@@ -180,16 +180,31 @@ def decode_usage(values: Values) -> Usage:
 
 def decode_timeouts(message: bytes) -> Timeouts:
     """Return the timeouts that a GET_CONFIG answer tells; raise MalformedError."""
-    view = memoryview(message)
-    seconds = {
-        kind: U32.unpack_from(view, start)[0]
-        for kind, start, end in attributes(view, 0, len(view))
-        if end - start == U32.size
-    }
+    seconds = _numbers(message)
     try:
         return Timeouts(seconds[nr.TIMEOUT_TCP], seconds[nr.TIMEOUT_TCP_FIN], seconds[nr.TIMEOUT_UDP])
     except KeyError as missing:
         raise MalformedError(f"timeout {missing} is missing") from None
+
+
+def decode_info(message: bytes) -> tuple[str, int]:
+    """Return the version and the size of the table of connections that a GET_INFO answer tells, empty and 0 without.
+
+    The version is a number of three octets (NVERSION in Linux include/uapi/linux/ip_vs.h).
+    """
+    numbers = _numbers(message)
+    version = numbers.get(nr.INFO_VERSION)
+    shown = "" if version is None else f"{version >> 16 & 0xFF}.{version >> 8 & 0xFF}.{version & 0xFF}"
+    return shown, numbers.get(nr.INFO_CONN_TAB_SIZE, 0)
+
+
+def _numbers(message: bytes) -> dict[int, int]:
+    view = memoryview(message)
+    return {
+        kind: U32.unpack_from(view, start)[0]
+        for kind, start, end in attributes(view, 0, len(view))
+        if end - start == U32.size
+    }
 
 
 def _endpoint(family: int, packed: bytes, port: int) -> Endpoint:

@@ -29,6 +29,8 @@ SCHEDULERS = frozenset(
 ENGINES = frozenset({"", "sip"})
 # net/netfilter/ipvs/ip_vs_proto_tcp.c and ip_vs_proto_udp.c
 KERNEL_TIMEOUTS = Timeouts(tcp=15 * 60, tcp_fin=2 * 60, udp=5 * 60)
+# IP_VS_VERSION_CODE and CONFIG_IP_VS_TAB_BITS
+KERNEL_VERSION, KERNEL_SLOTS = "1.2.1", 4096
 UNUSED = Usage()
 
 
@@ -58,6 +60,8 @@ class MemoryTable:
             IpvsTable(rows, self._timeouts),
             dict.fromkeys(rows, UNUSED),
             {key: dict.fromkeys(row.destinations, UNUSED) for key, row in rows.items()},
+            KERNEL_VERSION,
+            KERNEL_SLOTS,
         )
 
     def apply(self, operations: Sequence[Operation]) -> list[OperationFailure]:

@@ -31,8 +31,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TableReading:
-    """One look at the table: the rows, and the usage of each service and each destination."""
+    """One look at the table: the rows, and the usage of each service and each destination.
+
+    `version` is that of the kernel's IPVS, `1.2.1`, and `slots` the size of its table of connections.
+    """
 
     table: IpvsTable = field(default_factory=IpvsTable)
     services: Mapping[ServiceKey, Usage] = field(default_factory=dict)
     destinations: Mapping[ServiceKey, Mapping[Endpoint, Usage]] = field(default_factory=dict)
+    version: str = ""
+    slots: int = 0

@@ -95,11 +95,16 @@ class RealServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class LeavingStatus:
-    """A server that is no longer in the pool and whose row stays with weight 0, `until` at the latest."""
+    """A server that is no longer in the pool and whose row stays with weight 0, `until` at the latest.
+
+    `method` and `weight` are the row's, None where there is no row.
+    """
 
     address: Endpoint
     until: float
     usage: Usage | None
+    method: Method | None = None
+    weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,10 @@ class QuorumStatus:
 
 @dataclass(frozen=True, slots=True)
 class VirtualServerStatus:
-    """One virtual server with its pool; `usage` sums connections over the pool and takes traffic from the service."""
+    """One virtual server with its pool; `usage` sums connections over the pool and takes traffic from the service.
+
+    It is None where the table has no such service.
+    """
 
     name: str
     service: Service
@@ -147,6 +155,9 @@ class TableStatus:
 
     `done` and `refused` count the operations of each kind (`model.operations.KINDS`), and `passes` are how long the
     passes over the table took, in seconds.
+
+    `version` is that of the kernel's IPVS, and `slots` the size of its table of connections; empty and 0 before the
+    first look at it.
     """
 
     backend: str
@@ -159,6 +170,8 @@ class TableStatus:
     done: tuple[tuple[str, int], ...] = ()
     refused: tuple[tuple[str, int], ...] = ()
     passes: Distribution = NO_VALUES
+    version: str = ""
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

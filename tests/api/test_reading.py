@@ -108,18 +108,19 @@ def test_all_servers_are_shown_where_nothing_is_asked_for(drained: Any) -> None:
 
 
 def test_sorry_servers_and_rows_that_leave_are_shown_of_a_host_too(drained: Any) -> None:
-    assert ask(drained, "/api/v1/real_servers?host=192.0.2.7")[1] == {
-        "real_servers": [],
-        "sorry_servers": [],
-        "leaving": [
-            {
-                "virtual_server": "shop",
-                "address": "192.0.2.7:80",
-                "until": "1970-01-01T00:02:00.000Z",
-                "connections": {"active": 2, "inactive": 3, "persistent": 0},
-            }
-        ],
-    }
+    answer = ask(drained, "/api/v1/real_servers?host=192.0.2.7")[1]
+    (row,) = answer.pop("leaving")
+    assert answer == {"real_servers": [], "sorry_servers": []}
+    assert (
+        row
+        | {
+            "virtual_server": "shop",
+            "address": "192.0.2.7:80",
+            "until": "1970-01-01T00:02:00.000Z",
+            "connections": {"active": 2, "inactive": 3, "persistent": 0},
+        }
+        == row
+    )
     _, answer = ask(drained, "/api/v1/real_servers?host=192.0.2.250")
     assert [each["real_server"] for each in answer["sorry_servers"]] == ["sorry"]
 

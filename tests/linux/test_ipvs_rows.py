@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.linux.ipvs_decode import Decoder, decode_timeouts
+from healthlb.linux.ipvs_decode import Decoder, decode_info, decode_timeouts
 from healthlb.linux.ipvs_encode import encode
 from healthlb.linux.netlink import MalformedError
 from healthlb.model.counters import Traffic, Usage
@@ -156,3 +156,14 @@ def test_timeouts_come_back_as_they_were_put(timeouts: Timeouts) -> None:
 def test_timeouts_of_which_one_is_missing_are_malformed() -> None:
     with pytest.raises(MalformedError, match="missing"):
         decode_timeouts(attribute(4, bytes(4)))
+
+
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), st.integers(0, 2**32 - 1))
+def test_the_kernels_version_and_the_size_of_its_table_are_read(one: int, two: int, three: int, slots: int) -> None:
+    version = struct.pack("=I", one << 16 | two << 8 | three)
+    message = attribute(1, version) + attribute(2, struct.pack("=I", slots))
+    assert decode_info(message) == (f"{one}.{two}.{three}", slots)
+
+
+def test_a_kernel_that_does_not_tell_its_version_can_be_read_all_the_same() -> None:
+    assert decode_info(b"") == ("", 0)
