@@ -18,8 +18,10 @@ from healthlb.model.snapshot import (
     DirectorStatus,
     LeavingStatus,
     NotifierStatus,
+    Policy,
     RealServerStatus,
     Snapshot,
+    Turns,
     VirtualServerStatus,
 )
 from healthlb.model.table import Method, Persistence, ServiceKey
@@ -186,6 +188,8 @@ def real_server(server: RealServerStatus) -> dict[str, Any]:
         "held_until": moment(server.held_until),
         "pooled_but_down": server.pooled_but_down,
         "ramp": server.ramp,
+        "policy": _policy(server.policy),
+        "turns": _turns(server.turns),
         "weight": {
             "configured": server.weight.configured,
             "effective": server.weight.effective,
@@ -194,6 +198,34 @@ def real_server(server: RealServerStatus) -> dict[str, Any]:
         },
         **_usage(server.usage or _UNUSED),
         "checks": [_check(check) for check in server.checks],
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    damping = policy.flap_damping
+    return {
+        "require": policy.require,
+        "on_failure": policy.on_failure,
+        "initial": policy.initial,
+        "slow_start": policy.slow_start,
+        "flap_damping": None
+        if damping is None
+        else {
+            "changes": damping.changes,
+            "window": damping.window,
+            "hold": damping.hold,
+            "longest": damping.longest,
+        },
+    }
+
+
+def _turns(turns: Turns) -> dict[str, Any]:
+    return {
+        "turned_at": moment(turns.turned_at or None),
+        "recovered_at": moment(turns.recovered_at),
+        "recent": [timestamp(at) for at in turns.recent],
+        "level": turns.level,
+        "held_until": moment(turns.held_until),
     }
 
 
@@ -212,7 +244,10 @@ def _check(check: CheckStatus) -> dict[str, Any]:
             "seconds": round(last.seconds, 6),
         },
         "streak": check.streak,
+        "passing": check.passing,
         "recent": check.recent,
+        "target": check.target,
+        "next_at": moment(check.next_at),
         "schedule": _schedule(check.schedule),
         "passed_total": check.passed_total,
         "failed_total": check.failed_total,

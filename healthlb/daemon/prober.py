@@ -221,6 +221,11 @@ class Prober:
             self._waiting = deque(each for each in self._waiting if not each.removed)
             self._removed = 0
 
+    def due_in(self, record: ProbeRecord) -> float | None:
+        """Return in how many seconds a probe is due, below 0 where it is under way; None: there is none."""
+        slot = self._slots.get(record)
+        return None if slot is None else slot.due - self._clock.time()
+
     def overdue(self) -> float:
         """Return the seconds by which the most overdue probe is late; 0 when all is on time."""
         heads = [queue[0].due for queue in (self._due, self._waiting) if queue]

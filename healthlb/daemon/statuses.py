@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from checks import ProbeResult
 from healthlb.core.desired import Standing
-from healthlb.core.flapping import is_held
+from healthlb.core.flapping import STEADY, is_held
 from healthlb.core.policy import Decision, chain, is_empty, sorry_chain
 from healthlb.core.weight import is_drained
 from healthlb.daemon.overriding import Overriding
@@ -16,7 +16,16 @@ from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import Feedback, Health
-from healthlb.model.snapshot import Admin, CheckStatus, LeavingStatus, RealServerStatus, Weight
+from healthlb.model.snapshot import (
+    NO_TURNS,
+    Admin,
+    CheckStatus,
+    LeavingStatus,
+    Policy,
+    RealServerStatus,
+    Turns,
+    Weight,
+)
 from healthlb.model.table import Destination
 
 Chain = Callable[[RealServer, Sequence[tuple[str, Feedback]], Standing, Decision | None], tuple[str, ...]]
@@ -24,13 +33,17 @@ Chain = Callable[[RealServer, Sequence[tuple[str, Feedback]], Standing, Decision
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a pool at one moment: `now` in steady UNIX seconds, and the table's rows and their usage."""
+    """What is known of a pool at one moment: `now` in steady UNIX seconds, and the table's rows and their usage.
+
+    `due` returns in how many seconds a probe is due, below 0 where it is under way, and None where it never is.
+    """
 
     pool: Pool
     rows: Mapping[Endpoint, Destination]
     usages: Mapping[Endpoint, Usage]
     overriding: Overriding
     now: float
+    due: Callable[[ProbeRecord], float | None] = lambda _: None
 
     def usage(self, address: Endpoint) -> Usage | None:
         """Return the usage of a row, None where there is none."""
@@ -78,12 +91,14 @@ def _status(member: Member, seen: Seen, weighed: Chain) -> RealServerStatus:
             weighed(server, member.told(), standing, decision),
         ),
         usage=usage,
-        checks=tuple([_check(*each) for each in zip(server.probes, member.records, strict=True)]),
+        checks=tuple([_check(*each, seen) for each in zip(server.probes, member.records, strict=True)]),
         origin=server.origin,
         overrides=seen.overriding.covering(seen.pool.server.name, server.address),
         pooled_but_down=decision is not None and server.address in decision.pooled,
         held_until=_held_until(member, seen),
         ramp=decision.ramps.get(server.address) if decision is not None else None,
+        policy=Policy(server.require, server.on_failure, server.initial, server.slow_start, server.flap_damping),
+        turns=_turns(member),
     )
 
 
@@ -115,8 +130,15 @@ def _held_until(member: Member, seen: Seen) -> float | None:
     return member.flaps.held_until if out or member.standing.health is not Health.UP else None
 
 
-def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
-    check = probe.check
+def _turns(member: Member) -> Turns:
+    standing, flaps = member.standing, member.flaps
+    if standing.turned_at or flaps is not STEADY:
+        return Turns(standing.turned_at, standing.recovered_at, flaps.turns, flaps.level, flaps.held_until)
+    return NO_TURNS
+
+
+def _check(probe: Probe, record: ProbeRecord, seen: Seen) -> CheckStatus:
+    check, due = probe.check, seen.due(record)
     return CheckStatus(
         name=check.name,
         type=check.type,
@@ -133,6 +155,9 @@ def _check(probe: Probe, record: ProbeRecord) -> CheckStatus:
         last_pass=_seen(record.success),
         schedule=check.schedule,
         recent=f"{record.results():b}"[1:],
+        target=probe.where,
+        passing=record.noted.passing,
+        next_at=None if due is None else seen.now + due,
     )
 
 

@@ -190,7 +190,7 @@ class View:
         row = controller.known.services.get(key) if controller.known is not None else None
         rows = row.destinations if row is not None else {}
         usages = controller.reading.destinations.get(key, {})
-        seen = Seen(pool, rows, usages, controller.pools.overriding, controller.pools.steady())
+        seen = Seen(pool, rows, usages, controller.pools.overriding, controller.pools.steady(), self._prober.due_in)
         real_servers = []
         for member in list(pool.members):
             real_servers.append(real_server(member, seen))

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from healthlb.model.config import Origin, Quorum
+from healthlb.model.config import FlapDamping, Initial, OnFailure, Origin, Quorum
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
-from healthlb.model.health import Feedback, Health, Schedule
+from healthlb.model.health import Feedback, Health, Require, Schedule
 from healthlb.model.overrides import Addition, Override, Removal
 from healthlb.model.table import Method, Service
 
@@ -35,6 +35,9 @@ class CheckStatus:
     warned of. `last_failure` stays after a recovery; `last_pass` is kept where the check's `log` is `all`.
 
     `recent` are the latest results, at most 60, the newest last: `1` passed, `0` failed.
+
+    `target` is where it is probed, in words. `passing`: the results of the streak passed. `next_at` is when the next
+    probe is due, or was where it is under way.
     """
 
     name: str
@@ -52,6 +55,9 @@ class CheckStatus:
     unsent_reason: str = ""
     schedule: Schedule | None = None
     recent: str = ""
+    target: str = ""
+    passing: bool = False
+    next_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,45 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What decides over a real server beside its checks, as `model.config.RealServer` has it. Times are seconds."""
+
+    require: Require = "all"
+    on_failure: OnFailure = "quiesce"
+    initial: Initial = "wait"
+    slow_start: float = 0.0
+    flap_damping: FlapDamping | None = None
+
+
+NO_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What policy remembers of a real server: when its verdict turned (0: not yet), and when it recovered, if it did.
+
+    `recent`, `level` and `held_until` are those of `core.flapping.Flaps`.
+    """
+
+    turned_at: float = 0.0
+    recovered_at: float | None = None
+    recent: tuple[float, ...] = ()
+    level: int = 0
+    held_until: float | None = None
+
+
+NO_TURNS = Turns()
+
+
+@dataclass(frozen=True, slots=True)
 class RealServerStatus:
     """One real server of one virtual server, with its kernel row's usage (None: no row).
 
     `admin`: a drained server is meant to have no new connections; while it is draining it still has some open. A
     disabled one is out of the table by an operator's word. `overrides` are the operators' that cover it.
     `pooled_but_down`: the panic floor keeps it. `held_until`: it is held down for flapping. `ramp`: the share of its
-    weight that slow start lets it have, above 0 and below 1, else None.
+    weight that slow start lets it have, above 0 and below 1, else None. With `policy` and `turns` a reader can reckon
+    what becomes of it, as `core.policy` does.
     """
 
     name: str
@@ -91,6 +129,8 @@ class RealServerStatus:
     pooled_but_down: bool = False
     held_until: float | None = None
     ramp: float | None = None
+    policy: Policy = NO_POLICY
+    turns: Turns = NO_TURNS
 
 
 @dataclass(frozen=True, slots=True)

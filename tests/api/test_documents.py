@@ -14,7 +14,7 @@ from healthlb.api import document, orders, readiness
 from healthlb.api.metrics import families as declared
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import in_slices
-from healthlb.model.config import Quorum
+from healthlb.model.config import FlapDamping, Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import Evidence, SeenProbe
@@ -31,6 +31,7 @@ from healthlb.model.snapshot import (
     LeavingStatus,
     ListenerStatus,
     NotifierStatus,
+    Policy,
     ProbingStatus,
     ProcessStatus,
     QuorumStatus,
@@ -38,6 +39,7 @@ from healthlb.model.snapshot import (
     Snapshot,
     StateStatus,
     TableStatus,
+    Turns,
     VirtualServerStatus,
     Weight,
 )
@@ -298,7 +300,18 @@ ADDED = {
             "real_servers.checks.unsent_reason",
             "real_servers.checks.recent",
             "real_servers.checks.schedule",
+            "real_servers.checks.target",
+            "real_servers.checks.passing",
+            "real_servers.checks.next_at",
         )
+    ),
+    *(
+        f"virtual_servers.real_servers.policy.{name}"
+        for name in ("require", "on_failure", "initial", "slow_start", "flap_damping")
+    ),
+    *(
+        f"virtual_servers.real_servers.turns.{name}"
+        for name in ("turned_at", "recovered_at", "recent", "level", "held_until")
     ),
 }
 
@@ -557,3 +570,27 @@ def test_what_is_awaited_is_said_in_sentences(snapshot: Snapshot) -> None:
     unknown = any(server.health is Health.UNKNOWN and server.admin == "enabled" for server in servers)
     assert any("no verdict yet" in sentence for sentence in said) == unknown
     assert any("not in sync" in sentence for sentence in said) == (not snapshot.director.table.in_sync)
+
+
+def test_what_policy_remembers_of_a_server_is_told_in_moments_and_what_the_file_says_of_it_in_seconds() -> None:
+    policy = Policy("any", "remove", "trust", 30.0, FlapDamping(3, 600.0, 60.0, 1800.0))
+    turns = Turns(1.0, 2.0, (0.5, 1.0), 1, 61.0)
+    server = RealServerStatus(
+        "web1", Endpoint("192.0.2.1", 80), Method("nat"), Health.UP, "enabled", 1.0, Weight(1, 1, 1), None, (),
+        policy=policy, turns=turns,
+    )  # fmt: skip
+    told = document.real_server(server)
+    assert told["policy"] == {
+        "require": "any",
+        "on_failure": "remove",
+        "initial": "trust",
+        "slow_start": 30.0,
+        "flap_damping": {"changes": 3, "window": 600.0, "hold": 60.0, "longest": 1800.0},
+    }
+    assert told["turns"] == {
+        "turned_at": "1970-01-01T00:00:01.000Z",
+        "recovered_at": "1970-01-01T00:00:02.000Z",
+        "recent": ["1970-01-01T00:00:00.500Z", "1970-01-01T00:00:01.000Z"],
+        "level": 1,
+        "held_until": "1970-01-01T00:01:01.000Z",
+    }

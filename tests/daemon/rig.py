@@ -155,6 +155,9 @@ class NoProber:
     def __len__(self) -> int:
         return 0
 
+    def due_in(self, record: ProbeRecord) -> float | None:
+        return 1.5 if record.probe.target == WEB1 else None
+
 
 def view_of(rig: Rig) -> View:
     prober: Any = NoProber()

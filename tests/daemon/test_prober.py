@@ -77,6 +77,27 @@ def test_later_probes_start_an_interval_apart_give_or_take_the_jitter(clock: Clo
     assert max(gaps) - min(gaps) > JITTER / 2
 
 
+def test_when_a_probe_is_due_is_known_while_it_waits_and_while_it_is_under_way(clock: Clock) -> None:
+    carrier = Carrier(clock, seconds=0.3)
+    probing = prober(clock, carrier, interval=10.0)
+    one = record(1)
+    assert probing.due_in(one) is None
+    probing.add(one)
+    first = probing.due_in(one)
+    assert first is not None
+    clock.run(first + 0.02)
+    under_way = probing.due_in(one)
+    assert carrier.under_way == 1
+    assert under_way is not None
+    assert under_way == pytest.approx(-0.02)
+    clock.run(1.0)
+    after = probing.due_in(one)
+    assert after is not None
+    assert 8.4 < after < 9.6
+    probing.remove(one)
+    assert probing.due_in(one) is None
+
+
 def test_each_probe_has_one_deadline_its_timeout_after_its_start(clock: Clock) -> None:
     carrier = Carrier(clock)
     prober(clock, carrier).add(record(1))
