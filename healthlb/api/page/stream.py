@@ -27,7 +27,7 @@ class Changes:
         self._live = live
         self._connections = connections
         self._turns = asyncio.Lock()
-        self.streams = Streams(connections.limits.streams)
+        self.streams = Streams(connections)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer `/api/v1/live`."""
