@@ -116,9 +116,9 @@ def _form(view: View) -> str:
 
 
 def _foot(state: State) -> str:
-    director = state.director
+    name, version = (escape(visible(state.director[key])) for key in ("name", "version"))
     return (
-        f'<footer id="foot">\n<p>{escape(visible(director["name"]))}, healthlb {escape(director["version"])}, as of '
+        f'<footer id="foot">\n<p>{name}, healthlb {version}, as of '
         f'<time id="taken-at" datetime="{timestamp(state.taken_at)}">{timestamp(state.taken_at)}</time>. '
         '<a href="api/v1/status">Status as JSON</a>, <a href="metrics">metrics</a>, '
         '<a href="api/v1/events">events</a>.</p>\n</footer>\n</body>\n</html>\n'

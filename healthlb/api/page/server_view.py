@@ -69,7 +69,7 @@ def _check(check: CheckStatus, now: float) -> Iterator[str]:
     shown = health.upper() if health != "up" else health
     yield (
         f'<section class="check" data-check="{escape(visible(check.name))}">\n<h4>{escape(visible(check.name))} '
-        f'<span class="state {health}">{shown}</span></h4>\n<p>{escape(check.type)}'
+        f'<span class="state {health}">{shown}</span></h4>\n<p>{escape(visible(check.type))}'
     )
     schedule = check.schedule
     if schedule is not None:

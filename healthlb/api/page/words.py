@@ -1,22 +1,21 @@
 """What the page says of a server in a word or a sentence, safe to show whatever the server sent."""
 
-import re
-
 from healthlb.model.health import Health
 from healthlb.model.snapshot import CheckStatus, RealServerStatus
 
 LONGEST = 240
 """Characters of a reason that are shown in a row; the server's own view has all of it."""
 
-_HIDDEN = re.compile(r"[^\n -~\xa1-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
 
 def visible(text: str) -> str:
     r"""Return a text whose control characters, and what turns or hides text, are escapes: `\x1b`, `\u202e`."""
-    # ASCII that is printable is by far the most of what there is.
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
