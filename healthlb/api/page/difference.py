@@ -8,7 +8,7 @@ from typing import Any
 
 from healthlb.api.document import encode
 from healthlb.api.orders import timestamp
-from healthlb.api.page.overview import PoolView, State, pool_fragments
+from healthlb.api.page.overview import PoolView, State, Work, pool_fragments
 
 _STRETCH = 64
 
@@ -44,7 +44,7 @@ def difference(before: State, after: State) -> Iterator[str]:
         if known is pool:
             continue
         yield ""
-        if known is not None and _same_servers(known, pool):
+        if known is not None and (yield from _same_servers(known, pool)):
             kept.append((name, known, pool))
         else:
             replaced.append((name, pool))
@@ -58,10 +58,17 @@ def _is(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _same_servers(one: PoolView, other: PoolView) -> bool:
+def _same_servers(one: PoolView, other: PoolView) -> Work[bool]:
     if one.rows is other.rows:
         return True
-    return [row[:2] for row in one.rows] == [row[:2] for row in other.rows]
+    if len(one.rows) != len(other.rows):
+        return False
+    for position, (old, new) in enumerate(zip(one.rows, other.rows, strict=True)):
+        if old[:2] != new[:2]:
+            return False
+        if position % _STRETCH == _STRETCH - 1:
+            yield ""
+    return True
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

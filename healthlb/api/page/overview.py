@@ -6,7 +6,7 @@ A state is immutable and shares with the one before all that did not change, so 
 
 import zlib
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -32,16 +32,27 @@ Row = tuple[str, str, str, str, int, int | None, int | None, float, str, str]
 VOLATILE = ("active", "inactive", "cps", "in_bps", "out_bps")
 """What of a virtual server changes all the time."""
 
+STATES = ("up", "degraded", "panic", "down")
+HEALTHS = ("up", "down", "unknown", "drained")
+
 _UNUSED = Usage()
 _BAD = {"down", "panic"}
+_MOST_FAILING = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """One virtual server: all but its rows in `head`, its real servers and then its sorry servers in `rows`."""
+    """One virtual server: all but its rows in `head`, its real servers and then its sorry servers in `rows`.
+
+    `problems` and `warnings` are the positions of rows that somebody has to look after, and of others that warn.
+    `healths` counts the real servers.
+    """
 
     head: Mapping[str, Any]
     rows: tuple[Row, ...]
+    problems: tuple[int, ...]
+    warnings: tuple[int, ...]
+    healths: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,15 @@ def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]
     known = before.pools if before is not None else {}
     for one in snapshot.virtual_servers:
         pools[one.name] = yield from _pool(one, known.get(one.name), sums=sums)
-    counts, troubled, bad = yield from _count(pools.values())
     director = _director(snapshot)
+    yield ""
     return State(
         id=before.id if before is not None else 0,
         generation=generation(snapshot),
         taken_at=snapshot.taken_at,
         director=director,
-        counts=counts,
-        headline=headline(director, troubled, bad=bad),
+        counts=_counts(pools.values()),
+        headline=_headline(director, pools.values()),
         pools=pools,
     )
 
@@ -156,7 +167,43 @@ def _flags(server: RealServerStatus, *, sorry: bool) -> str:
     return flags + "s" if sorry else flags
 
 
-def pool_head(one: VirtualServerStatus, rows: tuple[Row, ...]) -> dict[str, Any]:
+def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> Work[PoolView]:
+    """Return one virtual server, or the view of it before where nothing changed."""
+    rows: list[Row] = []
+    problems, warnings = [], []
+    healths = dict.fromkeys(HEALTHS, 0)
+    configured = 0
+    old = before.rows if before is not None else ()
+    number = len(one.real_servers)
+    same = len(old) == number + len(one.sorry_servers)
+    for position, server in enumerate((*one.real_servers, *one.sorry_servers)):
+        sorry = position >= number
+        row = row_of(server, sorry=sorry)
+        rows.append(row)
+        same = same and row == old[position]
+        if not sorry:
+            configured += server.weight.configured
+            healths["drained" if server.admin != "enabled" else row[2]] += 1
+        if is_problem(row):
+            problems.append(position)
+        elif "w" in row[8]:
+            warnings.append(position)
+        yield ""
+    head = _pool_head(one, configured)
+    if before is not None:
+        head |= {} if sums else {key: before.head[key] for key in VOLATILE}
+        if same and head == before.head:
+            return before
+    return PoolView(
+        head,
+        before.rows if before is not None and same else tuple(rows),
+        tuple(problems),
+        tuple(warnings),
+        healths,
+    )
+
+
+def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
     """Return a virtual server without its rows. Rates are per second, of connections and of bytes."""
     service, usage = one.service, one.usage or _UNUSED
     return {
@@ -167,7 +214,7 @@ def pool_head(one: VirtualServerStatus, rows: tuple[Row, ...]) -> dict[str, Any]
         "method": str(one.method),
         "state": one.state,
         "live": one.quorum.live_weight,
-        "configured": sum(row[4] for row in rows if "s" not in row[8]),
+        "configured": configured,
         "quorum": {"up": one.quorum.wanted.up, "met": one.quorum.met},
         "sorry": one.sorry_server_active,
         "panic": one.panic,
@@ -179,68 +226,26 @@ def pool_head(one: VirtualServerStatus, rows: tuple[Row, ...]) -> dict[str, Any]
     }
 
 
-def rows_of(one: VirtualServerStatus) -> Work[tuple[Row, ...]]:
-    """Return all rows of a virtual server."""
-    rows = []
-    for server in one.real_servers:
-        rows.append(row_of(server))
-        yield ""
-    for server in one.sorry_servers:
-        rows.append(row_of(server, sorry=True))
-        yield ""
-    return tuple(rows)
+def _counts(pools: Collection[PoolView]) -> dict[str, Any]:
+    states = Counter(pool.head["state"] for pool in pools)
+    return {
+        "virtual_servers": {word: states[word] for word in STATES},
+        "real_servers": {word: sum(pool.healths[word] for pool in pools) for word in HEALTHS},
+    }
 
 
-def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> Work[PoolView]:
-    rows = yield from rows_of(one)
-    head = pool_head(one, rows)
-    yield ""
-    if before is None:
-        return PoolView(head, rows)
-    if not sums:
-        head |= {key: before.head[key] for key in VOLATILE}
-    if before.rows == rows:
-        rows = before.rows
-    return before if head == before.head and rows is before.rows else PoolView(head, rows)
-
-
-def _count(pools: Iterable[PoolView]) -> Work[tuple[dict[str, Any], int, bool]]:
-    """Return the counts of the page, how many virtual servers somebody has to look after, and whether one is out."""
-    states: Counter[str] = Counter()
-    servers: Counter[str] = Counter()
-    troubled = 0
-    for pool in pools:
-        state = pool.head["state"]
-        states[state] += 1
-        trouble = state != "up"
-        for position, row in enumerate(pool.rows):
-            if "s" not in row[8]:
-                servers["drained" if row[3] != "enabled" else row[2]] += 1
-            trouble = trouble or is_problem(row)
-            if position % 64 == 63:
-                yield ""
-        troubled += trouble
-        yield ""
-    return (
-        {
-            "virtual_servers": {word: states[word] for word in ("up", "degraded", "panic", "down")},
-            "real_servers": {word: servers[word] for word in ("up", "down", "unknown", "drained")},
-        },
-        troubled,
-        any(states[word] for word in _BAD),
-    )
-
-
-def headline(director: Mapping[str, Any], troubled: int, *, bad: bool) -> dict[str, Any]:
+def _headline(director: Mapping[str, Any], pools: Collection[PoolView]) -> dict[str, Any]:
     """Return what the page says first, and its colour as a word: `ok`, `warning` or `bad`.
 
     A virtual server that somebody has to look after is one problem, with all its servers.
     """
+    troubled = sum(pool.head["state"] != "up" or bool(pool.problems) for pool in pools)
     number = troubled + len(director["problems"])
     words = "no problem" if not number else "1 problem" if number == 1 else f"{number} problems"
+    bad = director["failing"] or any(pool.head["state"] in _BAD for pool in pools)
     return {
         "problems": number,
-        "level": "bad" if bad or director["failing"] else "warning" if number else "ok",
+        "level": "bad" if bad else "warning" if number else "ok",
         "title": f"{words} · {visible(director['name'])} · healthlb",
     }
 
@@ -254,7 +259,7 @@ def _director(snapshot: Snapshot) -> dict[str, Any]:
         "ready": snapshot.ready,
         "in_sync": table.in_sync,
         "last_resync_at": moment(table.last_resync_at),
-        "failing": [one_line(each) for each in table.failing],
+        "failing": [one_line(each) for each in _few(table.failing)],
         "refused": None if director.config.refused is None else visible(director.config.refused),
         "warnings": [visible(each) for each in director.warnings],
         "problems": [one_line(each, 1000) for each in _problems(director)],
@@ -275,7 +280,7 @@ def _director(snapshot: Snapshot) -> dict[str, Any]:
 def _problems(director: DirectorStatus) -> Iterator[str]:
     """Yield what is wrong with the director itself, a sentence each."""
     table = director.table
-    for failing in table.failing:
+    for failing in _few(table.failing):
         yield f"An operation on the table fails: {failing}"
     if not table.in_sync and not table.failing:
         yield f"The {table.backend} table is not in sync."
@@ -288,6 +293,12 @@ def _problems(director: DirectorStatus) -> Iterator[str]:
     for notifier in director.notifiers:
         if notifier.failing:
             yield f"Notifier {notifier.name} cannot deliver, {notifier.waiting} waiting: {notifier.failing}"
+
+
+def _few(failing: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first operations that fail, and how many more there are: there may be one for each server."""
+    more = len(failing) - _MOST_FAILING
+    return failing if more <= 0 else (*failing[:_MOST_FAILING], f"and {more} more")
 
 
 def _percentile(found: Distribution, share: float) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from healthlb.api.page.marks import since, state_of, word
-from healthlb.api.page.overview import PoolView, Row, State, is_problem
+from healthlb.api.page.overview import PoolView, Row, State
 from healthlb.api.page.view import View
 from healthlb.api.page.words import visible
 
@@ -23,7 +23,7 @@ def problems(state: State, view: View) -> Iterator[str]:
         yield f'<ul class="director-problems">{items}</ul>\n'
     troubled = []
     for pool in state.pools.values():
-        rows = [row for row in pool.rows if is_problem(row)]
+        rows = [pool.rows[position] for position in pool.problems]
         if rows or pool.head["state"] != "up":
             troubled.append((pool, rows))
         yield ""
@@ -40,7 +40,7 @@ def warnings(state: State, view: View) -> Iterator[str]:
     told = state.director["warnings"]
     warned = []
     for pool in state.pools.values():
-        rows = [row for row in pool.rows if "w" in row[8] and not is_problem(row)]
+        rows = [pool.rows[position] for position in pool.warnings]
         if rows:
             warned.append((pool, rows))
         yield ""
