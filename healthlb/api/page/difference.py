@@ -37,6 +37,7 @@ def difference(before: State, after: State) -> Iterator[str]:
         head["removed"] = removed
     if list(before.pools) != list(after.pools):
         head["order"] = list(after.pools)
+    yield ""
     yield encode(head)[:-1]
     kept, replaced = [], []
     for name, pool in after.pools.items():

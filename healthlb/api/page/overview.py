@@ -5,7 +5,6 @@ A state is immutable and shares with the one before all that did not change, so 
 """
 
 import zlib
-from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,7 +35,6 @@ STATES = ("up", "degraded", "panic", "down")
 HEALTHS = ("up", "down", "unknown", "drained")
 
 _UNUSED = Usage()
-_BAD = {"down", "panic"}
 _MOST_FAILING = 20
 
 
@@ -79,13 +77,15 @@ def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]
         pools[one.name] = yield from _pool(one, known.get(one.name), sums=sums)
     director = _director(snapshot)
     yield ""
+    named = generation(snapshot)
+    counts, troubled = yield from _count(pools.values())
     return State(
         id=before.id if before is not None else 0,
-        generation=generation(snapshot),
+        generation=named,
         taken_at=snapshot.taken_at,
         director=director,
-        counts=_counts(pools.values()),
-        headline=_headline(director, pools.values()),
+        counts=counts,
+        headline=_headline(director, counts["virtual_servers"], troubled),
         pools=pools,
     )
 
@@ -179,8 +179,12 @@ def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> W
     for position, server in enumerate((*one.real_servers, *one.sorry_servers)):
         sorry = position >= number
         row = row_of(server, sorry=sorry)
+        if position < len(old) and row == old[position]:
+            # The one that is there already has been through the garbage collector.
+            row = old[position]
+        else:
+            same = False
         rows.append(row)
-        same = same and row == old[position]
         if not sorry:
             configured += server.weight.configured
             healths["drained" if server.admin != "enabled" else row[2]] += 1
@@ -226,23 +230,28 @@ def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
     }
 
 
-def _counts(pools: Collection[PoolView]) -> dict[str, Any]:
-    states = Counter(pool.head["state"] for pool in pools)
-    return {
-        "virtual_servers": {word: states[word] for word in STATES},
-        "real_servers": {word: sum(pool.healths[word] for pool in pools) for word in HEALTHS},
-    }
+def _count(pools: Collection[PoolView]) -> Work[tuple[dict[str, Any], int]]:
+    """Return the counts of the page, and how many virtual servers somebody has to look after."""
+    states, healths = dict.fromkeys(STATES, 0), dict.fromkeys(HEALTHS, 0)
+    troubled = 0
+    for pool in pools:
+        state = pool.head["state"]
+        states[state] += 1
+        troubled += state != "up" or bool(pool.problems)
+        for word, number in pool.healths.items():
+            healths[word] += number
+        yield ""
+    return {"virtual_servers": states, "real_servers": healths}, troubled
 
 
-def _headline(director: Mapping[str, Any], pools: Collection[PoolView]) -> dict[str, Any]:
+def _headline(director: Mapping[str, Any], states: Mapping[str, int], troubled: int) -> dict[str, Any]:
     """Return what the page says first, and its colour as a word: `ok`, `warning` or `bad`.
 
     A virtual server that somebody has to look after is one problem, with all its servers.
     """
-    troubled = sum(pool.head["state"] != "up" or bool(pool.problems) for pool in pools)
     number = troubled + len(director["problems"])
     words = "no problem" if not number else "1 problem" if number == 1 else f"{number} problems"
-    bad = director["failing"] or any(pool.head["state"] in _BAD for pool in pools)
+    bad = director["failing"] or states["panic"] or states["down"]
     return {
         "problems": number,
         "level": "bad" if bad else "warning" if number else "ok",

@@ -11,14 +11,19 @@ Value = TypeVar("Value")
 
 
 async def in_turns(work: Generator[str, None, Value]) -> tuple[Value, float]:
-    """Do the work, giving the loop its turn after every `SLICE` seconds; return its value and the seconds it took."""
+    """Do the work, giving the loop its turn after every `SLICE` seconds and at the end.
+
+    Return its value and the seconds of the loop that it took.
+    """
     spent = 0.0
     since = time.perf_counter()
     while True:
         try:
             next(work)
         except StopIteration as ended:
-            return ended.value, spent + time.perf_counter() - since
+            spent += time.perf_counter() - since
+            await asyncio.sleep(0)
+            return ended.value, spent
         if (slice_ := time.perf_counter() - since) >= SLICE:
             spent += slice_
             await asyncio.sleep(0)
