@@ -153,6 +153,20 @@ def test_a_later_look_at_the_same_is_no_change(snapshot: Snapshot, later: float)
     assert set(json.loads("".join(difference(first, second)))) == {"id", "taken_at"}
 
 
+def test_that_the_table_was_compared_is_told_every_ten_seconds(source: Any) -> None:
+    state = at_once(look(source.current, None, sums=True))
+    told = []
+    for second in range(1, 25):
+        director = source.current.director
+        table = dataclasses.replace(director.table, last_resync_at=director.table.last_resync_at + second)
+        later = dataclasses.replace(source.current, director=dataclasses.replace(director, table=table))
+        after = at_once(look(later, state, sums=True))
+        if not same(state, after):
+            told.append(second)
+        state = after
+    assert told == [10, 20]
+
+
 @given(snapshots, usages)
 def test_connections_and_rates_stay_as_they_were_until_they_are_told_again(snapshot: Snapshot, usage: Usage) -> None:
     first = at_once(look(snapshot, None, sums=True))

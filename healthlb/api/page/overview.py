@@ -31,6 +31,9 @@ Row = tuple[str, str, str, str, int, int | None, int | None, float, str, str]
 VOLATILE = ("active", "inactive", "cps", "in_bps", "out_bps")
 """What of a virtual server changes all the time."""
 
+RESYNC = 10.0
+"""Seconds between two moments, at least, at which the table is said to have been compared."""
+
 STATES = ("up", "degraded", "panic", "down")
 HEALTHS = ("up", "down", "unknown", "drained")
 
@@ -55,11 +58,15 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that the page draws. `id` is the number of the state, `taken_at` UNIX seconds of the latest look."""
+    """All that the page draws. `id` is the number of the state, `taken_at` UNIX seconds of the latest look.
+
+    `resync_at` is what the director's `last_resync_at` was made of.
+    """
 
     id: int
     generation: str
     taken_at: float
+    resync_at: float | None
     director: Mapping[str, Any]
     counts: Mapping[str, Any]
     headline: Mapping[str, Any]
@@ -75,7 +82,8 @@ def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]
     known = before.pools if before is not None else {}
     for one in snapshot.virtual_servers:
         pools[one.name] = yield from _pool(one, known.get(one.name), sums=sums)
-    director = _director(snapshot)
+    resync_at = _resync_at(snapshot, before)
+    director = _director(snapshot, resync_at)
     yield ""
     named = generation(snapshot)
     counts, troubled = yield from _count(pools.values())
@@ -83,6 +91,7 @@ def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]
         id=before.id if before is not None else 0,
         generation=named,
         taken_at=snapshot.taken_at,
+        resync_at=resync_at,
         director=director,
         counts=counts,
         headline=_headline(director, counts["virtual_servers"], troubled),
@@ -259,7 +268,13 @@ def _headline(director: Mapping[str, Any], states: Mapping[str, int], troubled: 
     }
 
 
-def _director(snapshot: Snapshot) -> dict[str, Any]:
+def _resync_at(snapshot: Snapshot, before: State | None) -> float | None:
+    """Return when the table was compared last, as of `RESYNC` seconds ago: a look of ours compares it, too."""
+    found, known = snapshot.director.table.last_resync_at, before.resync_at if before is not None else None
+    return known if found is not None and known is not None and 0 <= found - known < RESYNC else found
+
+
+def _director(snapshot: Snapshot, resync_at: float | None) -> dict[str, Any]:
     director, table = snapshot.director, snapshot.director.table
     return {
         "name": director.name,
@@ -267,7 +282,7 @@ def _director(snapshot: Snapshot) -> dict[str, Any]:
         "started_at": timestamp(director.started_at),
         "ready": snapshot.ready,
         "in_sync": table.in_sync,
-        "last_resync_at": moment(table.last_resync_at),
+        "last_resync_at": moment(resync_at),
         "failing": [one_line(each) for each in _few(table.failing)],
         "refused": None if director.config.refused is None else visible(director.config.refused),
         "warnings": [visible(each) for each in director.warnings],
