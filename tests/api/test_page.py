@@ -276,6 +276,8 @@ def test_a_server_without_events_or_a_journal_says_so(source: Any, journal: Call
     broken = journal()
     broken.fault = OSError("the disk is gone")
     assert "cannot be read: the disk is gone" in fetch(source, "/?open=shop/web2", journal=broken)[1]
+    broken.fault = TimeoutError()
+    assert "did not answer in time" in fetch(source, "/?open=shop/web2", journal=broken)[1]
 
 
 @pytest.mark.parametrize("gone", ["shop/web9", "store", "/", "<script>"])

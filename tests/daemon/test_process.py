@@ -100,10 +100,10 @@ class Director:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str, accept: str = "*/*") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Accept": accept})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -151,6 +151,11 @@ def test_a_director_finds_its_servers_up_and_takes_a_killed_one_out(director: Di
     (pool,) = director.status()["virtual_servers"]
     assert pool["state"] == "degraded"
     assert "refused" in pool["real_servers"][1]["checks"][0]["last"]["reason"]
+    page = director.get(f"/?open=shop/{dying}", accept="text/html")[1].decode()
+    assert "<title>1 problem" in page
+    assert f"shop: {dying} is DOWN" in page
+    hour = json.loads(director.get("/api/v1/history?virtual_server=shop")[1])["virtual_servers"]["shop"]
+    assert {len(points) for points in hour.values()} == {len(hour["live_weight"])} != {0}
     web[1].start()
     wait_for(lambda: director.weights() == {up: 1, dying: 1}, "the recovered server at its weight")
     assert director.stop() == 0

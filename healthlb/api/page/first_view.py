@@ -57,6 +57,8 @@ class FirstView:
         query = EventQuery(virtual_server=virtual_server, real_server=real_server, limit=TIMELINE)
         try:
             return (await self._events.read(query))[::-1]
+        except TimeoutError:
+            return "The event journal did not answer in time."
         except OSError as error:
             return f"The event journal cannot be read: {error}."
 

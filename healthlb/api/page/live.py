@@ -15,7 +15,7 @@ from healthlb.api.page.difference import difference, same
 from healthlb.api.page.overview import State, Work, look, overview
 from healthlb.api.page.turns import in_turns
 from healthlb.api.rendering import CHUNK, REST, Rendering, in_slices
-from healthlb.api.source import SnapshotSource
+from healthlb.api.source import SnapshotSource, fault_seen
 
 PERIOD = 1.0
 """Seconds between two looks at least."""
@@ -62,6 +62,7 @@ class Live:
         self._looking = asyncio.Lock()
         self._grown = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Rendering]] = set()
         self._rendering: tuple[State, asyncio.Task[Rendering]] | None = None
         self._wanted_at = float("-inf")
         self._sums_at = float("-inf")
@@ -87,7 +88,11 @@ class Live:
         """Return the newest state and its overview, which is made once for all who ask for it."""
         state = await self.state()
         if self._rendering is None or self._rendering[0] is not state:
-            self._rendering = state, asyncio.create_task(in_slices(overview(state)))
+            task = asyncio.create_task(in_slices(overview(state)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(fault_seen)
+            self._rendering = state, task
         state, task = self._rendering
         return state, await asyncio.shield(task)
 
@@ -111,7 +116,7 @@ class Live:
 
     async def close(self) -> None:
         """Look no more."""
-        tasks = [task for task in (self._task, self._rendering and self._rendering[1]) if task is not None]
+        tasks = [*self._tasks, *([self._task] if self._task is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
