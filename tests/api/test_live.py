@@ -26,8 +26,9 @@ DEADLINE = 60.0
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, so that no test waits for a second to pass."""
+    """Look often, so that no test waits for a second to pass, and forget nothing, however slow the machine is."""
     monkeypatch.setattr(live, "PERIOD", 0.01)
+    monkeypatch.setattr(live, "LINGER", 600.0)
     monkeypatch.setattr(live, "SUMS", 0.0)
     monkeypatch.setattr(stream, "ALIVE", 0.05)
 
@@ -218,7 +219,11 @@ def test_nobody_looks_when_nobody_watches(source: Any, monkeypatch: pytest.Monke
     asyncio.run(run())
 
 
-def test_a_crowd_of_readers_costs_one_look_and_one_overview(source: Any, large: Any) -> None:
+def test_a_crowd_of_readers_costs_one_look_and_one_overview(
+    source: Any, large: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PERIOD", 600.0)
+    monkeypatch.setattr(live, "LONGEST_PERIOD", 600.0)
     source.current = large(1, 300)
 
     async def run() -> Any:
