@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from healthlb.api.document import array, encode
+from healthlb.api.document import array, encode, real_server
 from healthlb.api.orders import timestamp
 from healthlb.api.page.overview import generation
 from healthlb.api.page.words import one_line, urgent
@@ -22,7 +22,10 @@ def servers_of(one: VirtualServerStatus) -> tuple[RealServerStatus, ...]:
 
 
 def rows(snapshot: Snapshot, one: VirtualServerStatus, first: int, count: int, name: str | None) -> Iterator[str]:
-    """Yield `/api/v1/rows`: so many servers of a virtual server from a position on, or those with a name."""
+    """Yield `/api/v1/rows`: so many servers of a virtual server from a position on.
+
+    Or those with a name, and these as `/api/v1/status` has them, too.
+    """
     servers = servers_of(one)
     if name is None:
         wanted = list(enumerate(servers[first : first + count], first))
@@ -37,6 +40,9 @@ def rows(snapshot: Snapshot, one: VirtualServerStatus, first: int, count: int, n
     }
     yield encode(head)[:-1] + ',"rows":'
     yield from array((encode(_row(server)),) for _, server in wanted)
+    if name is not None:
+        yield ',"real_servers":'
+        yield from array((encode(real_server(server)),) for _, server in wanted)
     yield "}\n"
 
 
