@@ -18,7 +18,7 @@ export class Drawer {
     this.checks = el("section", { "aria-label": "Checks" });
     this.events = el("section", { "aria-label": "What has happened" });
     this.body = el("div", { class: "drawer-body", tabindex: 0, role: "group", "aria-label": "Details" }, this.weight, this.checks, this.events);
-    this.element = el("aside", { class: "drawer", id: "drawer", role: "dialog", "aria-labelledby": "drawer-title", hidden: true },
+    this.element = el("section", { class: "drawer", id: "drawer", role: "dialog", "aria-labelledby": "drawer-title", hidden: true },
       el("div", { class: "drawer-head" }, el("div", {}, this.title, this.state), this.button), this.body);
   }
 
@@ -76,7 +76,7 @@ export class Drawer {
     if (this.drawn.head === shown) return;
     this.drawn.head = shown;
     this.state.replaceChildren(el("span", { class: "state" }, el("span", { class: "symbol", "aria-hidden": "true" }, symbol), el("span", {}, words)), ` ${visible(place)}`);
-    if (since !== null) this.state.append(" · since ", age(since), " ago");
+    if (since !== null) this.state.append(" for ", age(since));
     if (reason) this.state.append(el("span", { class: "reason" }, reason));
   }
 
@@ -143,11 +143,13 @@ export class Drawer {
 
   pool(pool) {
     const hour = this.details.history.get(pool.name);
+    const sampled = hour?.series?.live_weight?.some((each) => each !== null);
     this.section("weight", [pool.name, hour?.asked], () => [
       el("h3", {}, "The last hour"),
+      ...(sampled ? [] : [el("p", {}, "No samples yet: one is taken every 30 s.")]),
       ...[["connections_per_second", "New connections a second", short, "area"], ["active", "Active connections", short, "area"],
         ["live_weight", "Live weight", whole, "steps"], ["in_bytes_per_second", "In, a second", bytes, "area"], ["out_bytes_per_second", "Out, a second", bytes, "area"]]
-        .map(([key, what, show, kind]) => hour_(what, hour?.series?.[key], show, kind)),
+        .filter(() => sampled).map(([key, what, show, kind]) => lastHour(what, hour?.series?.[key], show, kind)),
     ]);
   }
 
@@ -235,7 +237,7 @@ function happened(event) {
       saw ? el("details", { class: "seen", "data-key": `event ${event.id}` }, el("summary", {}, "Evidence"), evidence(saw)) : brief ? el("p", { class: "brief" }, brief) : null));
 }
 
-function hour_(what, values, show, kind) {
+function lastHour(what, values, show, kind) {
   const known = (values ?? []).filter((value) => value !== null);
   const says = known.length ? `now ${show(known.at(-1))}, highest ${show(Math.max(...known))}` : "no samples yet";
   return el("figure", { class: "hour" }, el("figcaption", {}, el("b", {}, what), ` ${says}`), spark(values, what, show, kind));

@@ -267,10 +267,10 @@ class ServerRow extends Row {
   constructor() {
     super("server");
     this.marks = el("span", { class: "marks" });
-    this.cells.name.append(this.title, " ", this.address, this.marks);
+    this.cells.name.append(this.title, " ", this.address);
     this.reason = el("span");
     this.took = el("small");
-    this.cells.why.append(this.reason, " ", this.took);
+    this.cells.why.append(this.marks, this.reason, " ", this.took);
   }
 
   update(row, place, height, table) {
@@ -282,6 +282,7 @@ class ServerRow extends Row {
     this.cells.name.title = one.address === one.name ? one.name : `${one.name} · ${one.address}`;
     this.tell(stateOf(one, live?.recent));
     setText(this.marks, marks(one));
+    this.marks.hidden = this.marks.textContent === "";
     setAge(this.since, one.since);
     this.drawing("weight", `${one.configured}/${one.effective}/${one.kernel}`, () => [
       bar(one.kernel ?? 0, Math.max(one.configured, one.kernel ?? 0), one.kernel ? "good" : "bad"),
@@ -293,9 +294,10 @@ class ServerRow extends Row {
     this.drawing("share", `${part}/${of}`, () => (of > 0 ? [bar(part, of, "share"), el("span", {}, `${Math.round((part / of) * 100)} %`)] : []));
     setText(this.cells.traffic, live ? `${bytes(live.in)} / ${bytes(live.out)}` : "");
     this.drawing("past", `${live?.recent}`, () => (live ? [strip(live.recent)] : []));
-    setText(this.reason, one.reason || live?.reason || "");
+    const said = one.reason || live?.reason || "";
+    setText(this.reason, said);
     setText(this.took, milliseconds(live?.seconds));
-    this.cells.why.title = this.reason.textContent;
+    this.cells.why.title = said;
   }
 }
 
