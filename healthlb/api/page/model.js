@@ -167,10 +167,10 @@ export class Model {
     this.shown = 0;
     const sorted = this.pools.map((pool, index) => [pool, index]).sort(([one, at], [other, after]) => other.rank - one.rank || at - after);
     for (const [pool] of sorted) {
-      const found = this.matching(pool, words);
+      const left = words.length ? wordsLeft(pool, words) : words;
+      const found = this.matching(pool, left);
       if (found === null) continue;
-      const narrowed = found.length < pool.servers.length;
-      const open = this.toggled.get(pool.name) ?? (few || (narrowed && words.length > 0) || pool.problems > 0);
+      const open = this.toggled.get(pool.name) ?? (few || left.length > 0 || pool.problems > 0);
       const count = found.filter((index) => !pool.servers[index][FLAGS].includes("s")).length;
       this.shown += count;
       rows.push({ key: pool.name, pool, index: null, open, count, level: 1 });
@@ -180,12 +180,13 @@ export class Model {
   }
 
   /** Return the places of the servers that are wanted, null where nothing of the pool is; as document.py filters. */
-  matching(pool, words) {
+  matching(pool, left) {
     let found = pool.order;
     if (this.onlyProblems) found = found.filter((index) => pool.urgencies[index] >= 10 || pool.servers[index][FLAGS].includes("w"));
-    const texts = words.length ? pool.haystacks() : [];
-    const left = words.filter((word) => !pool.own.includes(word));
-    if (left.length) found = found.filter((index) => left.every((word) => texts[index].includes(word)));
+    if (left.length) {
+      const texts = pool.haystacks();
+      found = found.filter((index) => left.every((word) => texts[index].includes(word)));
+    }
     if (found.length) return found;
     return left.length === 0 && (!this.onlyProblems || pool.data.state !== "up") ? found : null;
   }
@@ -202,4 +203,10 @@ export class Model {
     }
     return null;
   }
+}
+
+/** Return the words that a pool's own text does not have. */
+function wordsLeft(pool, words) {
+  pool.haystacks();
+  return words.filter((word) => !pool.own.includes(word));
 }

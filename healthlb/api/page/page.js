@@ -82,7 +82,8 @@ class Page {
     const query = new URLSearchParams();
     if (this.model.filter) query.set("filter", this.model.filter);
     if (this.model.onlyProblems) query.set("problems", "1");
-    if (this.drawer.open !== null) query.set("open", this.drawer.open.key);
+    const open = this.drawer.open?.key ?? this.wanted;
+    if (open) query.set("open", open);
     const text = query.toString();
     history.replaceState(null, "", text ? `?${text}` : location.pathname);
   }
@@ -91,6 +92,7 @@ class Page {
     this.model.filter = this.input.value;
     this.model.onlyProblems = this.only.checked;
     this.model.toggled.clear();
+    this.table.lastPlace = 0;
     this.changed();
     this.write();
   }
@@ -118,9 +120,9 @@ class Page {
     this.empty.hidden = this.model.rows.length > 0;
     setText(this.empty, pools.length === 0 ? "There are no virtual servers in the configuration." : this.model.onlyProblems ? "No problem here." : "No server matches the filter.");
     if (this.wanted) {
+      // What the address names may be there only in a moment, as when the director has just started.
       const found = this.model.find(this.wanted);
-      this.wanted = null;
-      if (found !== null) this.drawer.show(found);
+      if (found !== null) this.open(found);
     } else this.drawer.changed();
     if (!this.painted) requestAnimationFrame(() => setTimeout(() => performance.mark("rows-drawn"), 0));
     this.painted = true;
@@ -133,6 +135,7 @@ class Page {
   }
 
   open(row) {
+    this.wanted = null;
     this.drawer.show({ pool: row.pool, index: row.index });
     this.write();
   }
