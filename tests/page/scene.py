@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from healthlb.api.application import read_only_application
@@ -14,7 +15,7 @@ from healthlb.model.config import Listener, Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Health
-from healthlb.model.occurrence import EventQuery, Occurrence
+from healthlb.model.occurrence import EventQuery, Level, Occurrence
 from healthlb.model.snapshot import (
     CheckStatus,
     ConfigStatus,
@@ -65,9 +66,21 @@ def pool(name: str, servers: Iterable[RealServerStatus], number: int = 0) -> Vir
         state="up" if live == len(servers) else "degraded" if live else "down",
         quorum=QuorumStatus(Quorum(), live, live > 0),
         sorry_server_active=False,
-        usage=Usage(Traffic(10, 96, 94, 5902, 13876), Traffic(2, 4, 6, 8, 10), 4, 6, 0),
+        usage=Usage(
+            Traffic(10, 96, 94, 5902, 13876),
+            Traffic(*(sum(rate) for rate in zip(*map(rates_of, servers), strict=True))),
+            sum(each.usage.active for each in servers if each.usage),
+            sum(each.usage.inactive for each in servers if each.usage),
+            0,
+        ),
         real_servers=servers,
     )
+
+
+def rates_of(server: RealServerStatus) -> tuple[int, int, int, int, int]:
+    """Return the rates of a server."""
+    rates = server.usage.rates if server.usage else Traffic(0, 0, 0, 0, 0)
+    return rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes
 
 
 def snapshot(pools: Iterable[VirtualServerStatus], *, name: str = "lb1") -> Snapshot:
@@ -107,14 +120,29 @@ class History:
         }
 
 
-class Journal:
-    """A journal in which nothing ever happens."""
+@dataclass(frozen=True)
+class Happened:
+    """Something that has happened: its event's name, what the log says of it, when, and how bad it is."""
 
-    last_id = 0
+    name: str
+    message: str
+    at: float
+    level: Level
+
+
+class Journal:
+    """A journal in which nothing happens any more."""
+
+    def __init__(self, happened: Iterable[Happened]) -> None:
+        self._events = [
+            Occurrence(number, each.at, each.name, each.level, each.message, "shop", "web3")
+            for number, each in enumerate(happened, 1)
+        ]
+        self.last_id = len(self._events)
 
     async def read(self, query: EventQuery) -> list[Occurrence]:
-        """Return nothing."""
-        return []
+        """Return what has happened to a server, or all of it."""
+        return [each for each in self._events if query.real_server in {None, each.real_server}]
 
     async def wait(self, after: int) -> None:
         """Wait for ever."""
@@ -124,13 +152,16 @@ class Journal:
 class Scene:
     """The API on a port of its own. Set `current` to show something else."""
 
-    def __init__(self, current: Snapshot) -> None:
+    def __init__(self, current: Snapshot, *happened: Happened) -> None:
         self.current = current
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._running = self._do(
-            serve(read_only_application(self, events=Journal(), history=History()), Listener(Endpoint("127.0.0.1", 0)))
+            serve(
+                read_only_application(self, events=Journal(happened), history=History()),
+                Listener(Endpoint("127.0.0.1", 0)),
+            )
         )
         self.url = f"http://{self._running.listener}"
 

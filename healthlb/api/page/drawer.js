@@ -222,9 +222,14 @@ function seen(what, probe, open, key) {
 /** What a probe sent, what came back, and whose certificate it was. */
 function evidence(saw) {
   if (!saw) return el("p", {}, "Nothing more was seen.");
-  const rows = [["Peer", saw.peer], ["Certificate", saw.certificate], ["Sent", saw.sent], ["Received", saw.received]].filter(([, text]) => text);
+  const rows = [["Peer", saw.peer], ["Certificate", saw.certificate], ["Sent", lines(saw.sent)], ["Received", lines(saw.received)]].filter(([, text]) => text);
   if (rows.length === 0) return el("p", {}, "Nothing was sent and nothing came back.");
   return el("dl", { class: "evidence" }, rows.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, el("pre", { tabindex: 0, role: "region", "aria-label": name }, text))]));
+}
+
+/** Begin a new line after each end of line, which is shown as it was escaped. */
+function lines(bytes) {
+  return bytes.replace(/(?:\\r)?\\n(?=.)/g, (end) => `${end}\n`);
 }
 
 function happened(event) {

@@ -7,7 +7,7 @@ const OVERSCAN = 8;
 const PRINTED = 1000;
 const COLUMNS = [
   ["name", "Server"], ["state", "State"], ["since", "Since"], ["weight", "Weight"], ["connections", "Active / inactive"],
-  ["rate", "Conn/s"], ["share", "Share"], ["traffic", "In / out"], ["past", "Hour / probes"], ["why", "Last check"],
+  ["rate", "Conn/s"], ["share", "Share"], ["traffic", "In / out a second"], ["past", "Hour / probes"], ["why", "Why, or the last check"],
 ];
 
 export class Table {
