@@ -1,6 +1,7 @@
 """A real Chromium without a screen, and readers in it who take note of everything that goes wrong on the page."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-sandbox",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
 ]
-"""Nothing leaves this machine: no name is looked up, and nobody is told of anything."""
+"""Nothing leaves this machine: no name is looked up, and nobody is told of anything. Root has no sandbox to be in."""
 PATIENCE = 60_000
 """Milliseconds for anything on the page: the machine may be busy."""
 WIDE = {"width": 1440, "height": 900}

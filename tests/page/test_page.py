@@ -267,6 +267,24 @@ def test_print_has_all_rows_one_below_the_other_and_the_screen_is_as_before(read
     assert page.evaluate("getComputedStyle(document.querySelector('.rows .row')).position") == "absolute"
 
 
+def test_a_page_that_gets_no_stream_says_so_and_follows_all_the_same(director: Director, reader: Reader) -> None:
+    full = '{"error": "There are too many streams; try again later."}'
+    reader.page.route("**/live?*", lambda route: route.fulfill(status=503, body=full, content_type="application/json"))
+    page = reader.open()
+    page.wait_for_selector(".banner:not([hidden])")
+    assert "too many streams" in page.locator(".banner").inner_text()
+    director.web[1].stop()
+    try:
+        page.wait_for_selector('.row[data-kind="bad"] .is-name b:text-is("web2")')
+    finally:
+        director.web[1].start()
+    page.wait_for_selector('.row[data-kind="good"] .is-name b:text-is("web2")')
+    page.unroute("**/live?*")
+    page.wait_for_selector(".live[data-live=yes]")
+    assert page.locator(".banner").is_hidden()
+    reader.forgive("503 (Service Unavailable)")
+
+
 def test_a_director_that_falls_silent_is_said_to_be_lost_and_found_again(director: Director, reader: Reader) -> None:
     reader.page.clock.install()
     page = reader.open()

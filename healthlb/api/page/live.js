@@ -26,6 +26,8 @@ export class Live {
         if (performance.now() - this.began < 1000) await this.pause();
       } catch (error) {
         this.connected = false;
+        // Where there is no room for another stream the page is kept as true as asking again and again keeps it.
+        if (error.refused) fresh = false;
         this.lost(error.name === "AbortError" ? (this.why ?? "nothing was heard for 15 s") : error.message);
         this.why = null;
         // The overview is small news after a restart and the whole truth after a long pause; the stream alone is enough
@@ -80,7 +82,7 @@ export class Live {
     });
     if (!answer.ok) {
       const told = await answer.json().catch(() => ({}));
-      throw new Error(told.error ?? `the director answers with status ${answer.status}`);
+      throw Object.assign(new Error(told.error ?? `the director answers with status ${answer.status}`), { refused: true });
     }
     return answer;
   }
@@ -127,6 +129,7 @@ function parsed(block) {
 const FRESH = 2000;
 const STEP = 30_000;
 const SPAN = 60;
+const AT_ONCE = 6; // questions about rows that are asked every 2 s; more are asked less often
 
 /** What changes with every probe and every connection, asked only for what is on the screen. */
 export class Details {
@@ -136,6 +139,7 @@ export class Details {
     this.history = new Map();
     this.busy = false;
     this.asked = 0;
+    this.period = FRESH;
     this.known = "";
   }
 
@@ -148,7 +152,7 @@ export class Details {
     const now = performance.now();
     const seen = visible.map((each) => each.key).join("\n");
     const moved = seen !== this.known && now - this.asked > 150;
-    if (this.busy || document.hidden || (!force && !moved && now - this.asked < FRESH)) return;
+    if (this.busy || document.hidden || (!force && !moved && now - this.asked < this.period)) return;
     this.busy = true;
     this.asked = now;
     this.known = seen;
@@ -157,7 +161,9 @@ export class Details {
         this.rows.clear();
         this.generation = this.model.generation;
       }
-      for (const question of questions(visible)) await this.ask(question);
+      const asked = questions(visible);
+      this.period = FRESH * Math.max(1, asked.length / AT_ONCE);
+      for (const question of asked) await this.ask(question);
       await this.hours(visible);
       const keep = new Set(visible.map((each) => each.key));
       if (this.rows.size > 1000) for (const key of this.rows.keys()) if (!keep.has(key)) this.rows.delete(key);
