@@ -41,6 +41,12 @@ from healthlb.api.page.words import counted, visible
 from healthlb.model.occurrence import Occurrence
 from healthlb.model.snapshot import Snapshot
 
+_MODULES = "".join(
+    f'<link rel="modulepreload" href="assets/{name}.js">\n'
+    for name in ("draw", "drawer", "headline", "live", "model", "table")
+)
+"""What page.js imports: a browser that knows of it at once need not find it out one after the other."""
+
 
 def page(snapshot: Snapshot, view: View, events: list[Occurrence] | str = "") -> Iterator[str]:
     """Yield the page; an empty piece is only a chance for the loop to turn."""
@@ -70,7 +76,8 @@ def _head(state: State) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<link id="icon" rel="icon" type="image/svg+xml" href="assets/icon-{level}.svg">\n'
-        '<link rel="stylesheet" href="assets/page.css">\n<script type="module" src="assets/page.js"></script>\n'
+        f'<link rel="stylesheet" href="assets/page.css">\n{_MODULES}'
+        '<script type="module" src="assets/page.js"></script>\n'
         '</head>\n<body>\n<a class="skip" href="#main">Skip to the servers</a>\n'
     )
 
