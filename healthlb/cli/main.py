@@ -25,11 +25,15 @@ VERBS = {
     "probe": "probe one real server once and show everything that was seen",
     "checks": "list the check types, or show the options of one",
     "schema": "print the JSON Schema of the configuration file",
+    "completion": "print what makes a shell complete the verbs, their options, and the names that the director knows",
 }
 """What each verb does. Its module is imported only when it is the one: a light command must not pay for a heavy one."""
 
 ALIASES = {"enable": "undrain"}
 """Verbs that have a second name."""
+
+NAMES = "__complete"
+"""The word by which a shell asks for names; no verb, as people have no use for it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     open_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == [NAMES]:
+        from healthlb.cli.names import offer  # noqa: PLC0415  the verbs need none of it
+
+        return offer(given[1:])
     try:
         try:
             parsed = _parsed(given)
@@ -60,6 +68,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(describe(error))
         return 1
     return status
+
+
+def verb_of(word: str) -> str | None:
+    """Return the verb that a word is or stands for."""
+    verb = ALIASES.get(word, word)
+    return verb if verb in VERBS else None
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """Return one verb's parser, for those who tell what it takes."""
+    parser = argparse.ArgumentParser(prog=f"healthlb {verb}", description=VERBS[verb])
+    importlib.import_module(f"healthlb.cli.{verb}").add_arguments(parser)
+    return parser
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
