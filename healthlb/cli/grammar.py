@@ -52,14 +52,15 @@ class Word(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """One verb, with its other names."""
+    """One verb, with its other names; `usage` has a line for each form, `epilog` is what it says itself in the end."""
 
     name: str
     purpose: str
-    usage: str
+    usage: tuple[str, ...]
     options: tuple[Option, ...]
     words: tuple[Word, ...]
     aliases: tuple[str, ...] = ()
+    epilog: str = ""
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -83,8 +84,19 @@ def verb(name: str) -> Verb:
     options = tuple(_option(parser, each) for each in actions if each.option_strings)
     words = tuple(word for each in actions if not each.option_strings for word in _words(parser, each))
     aliases = tuple(alias for alias, of in ALIASES.items() if of == name)
-    usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-    return Verb(name, VERBS[name], usage, options, words, aliases)
+    return Verb(name, VERBS[name], _usage(parser), options, words, aliases, parser.epilog or "")
+
+
+def _usage(parser: argparse.ArgumentParser) -> tuple[str, ...]:
+    """Return the forms of a verb: its own, or its words, in brackets those that may be left out."""
+    if parser.usage is not None:
+        return tuple(" ".join(line.split()) for line in parser.usage.splitlines())
+    shown = [
+        f"[{_metavar(each)}]" if each.nargs in ("?", "*") else _metavar(each)
+        for each in parser._actions  # noqa: SLF001
+        if not each.option_strings
+    ]
+    return (" ".join([parser.prog, *shown, "[options]"]),)
 
 
 def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Option:

@@ -70,6 +70,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Help(argparse.HelpFormatter):
+    """Fills each paragraph by itself, and of a list each line."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        import textwrap  # noqa: PLC0415
+
+        def filled(paragraph: str) -> str:
+            if "\n " not in paragraph:
+                return super(_Help, self)._fill_text(paragraph, width, indent)
+            return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * 6) for line in paragraph.split("\n"))
+
+        return "\n\n".join(map(filled, text.split("\n\n")))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A verb's parser; what its page says is read only where its help is asked for."""
+
+    def format_help(self) -> str:
+        from healthlb.cli.pages import PAGES, Page, ending  # noqa: PLC0415
+
+        page = PAGES.get(self.prog.removeprefix("healthlb "), Page())
+        if self.epilog is not None:
+            page = page._replace(statuses={})  # the verb tells them itself
+        given = self.description, self.epilog
+        self.formatter_class = _Help
+        self.description = "\n\n".join([self.description or "", *page.about])
+        self.epilog = "\n\n".join(part for part in (self.epilog, ending(page)) if part)
+        try:
+            return super().format_help()
+        finally:
+            self.description, self.epilog = given
+
+
 def verb_of(word: str) -> str | None:
     """Return the verb that a word is or stands for."""
     verb = ALIASES.get(word, word)
@@ -78,7 +111,7 @@ def verb_of(word: str) -> str | None:
 
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """Return one verb's parser, for those who tell what it takes."""
-    parser = argparse.ArgumentParser(prog=f"healthlb {verb}", description=VERBS[verb])
+    parser = _Parser(prog=f"healthlb {verb}", description=VERBS[verb])
     importlib.import_module(f"healthlb.cli.{verb}").add_arguments(parser)
     return parser
 
@@ -96,10 +129,12 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="healthlb", description="Probes real servers and keeps the kernel's IPVS table true to their health."
+        prog="healthlb",
+        description="Probes real servers and keeps the kernel's IPVS table true to their health.",
+        epilog="`healthlb VERB --help` tells more of each, with examples.",
     )
     parser.add_argument("--version", action="version", version=f"healthlb {__version__}")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
     word = next((word for word in given if not word.startswith("-")), "")
     chosen = ALIASES.get(word, word)
     if word and chosen not in VERBS:

@@ -180,6 +180,10 @@ class Listen:
         forms: list[dict[str, Any]] = [Place().schema(), {"type": "string", "pattern": "^unix:/"}]
         return {"anyOf": [*forms, {"const": "none"}] if self.none else forms}
 
+    def show(self, value: Listener | None) -> str:
+        """Return a listener the way that the file spells it."""
+        return "none" if value is None else str(value)
+
 
 @dataclass(frozen=True, slots=True)
 class FilePath:

@@ -3,7 +3,7 @@
 It comes from the declarations that the loader walks, so it cannot say anything else than the loader does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from checks.options import (
     show_seconds,
 )
 from healthlb.config.check_sections import CommonCheck
-from healthlb.config.walk import Option, options_of, words
+from healthlb.config.walk import NamedTable, Option, options_of, words
 from healthlb.config.walk_checks import CheckTypes
 
 PROGRAMS = {"keepalived": "keepalived", "ldirectord": "ldirectord", "haproxy": "HAProxy"}
@@ -51,6 +51,11 @@ class CheckReference:
     options: tuple[OptionReference, ...]
 
     @property
+    def without_tls(self) -> Iterator[OptionReference]:
+        """Yield the options but those of TLS, which are told once for all types."""
+        return (each for each in self.options if each.within is not Tls)
+
+    @property
     def summary(self) -> str:
         """Return the first sentence of `doc`, without its full stop."""
         return self.doc.split("\n", maxsplit=1)[0].split(". ", maxsplit=1)[0].rstrip(".")
@@ -58,7 +63,12 @@ class CheckReference:
 
 def common_reference() -> CheckReference:
     """Return the options of every check."""
-    return CheckReference("", "", {}, tuple(_options(CommonCheck, "")))
+    return CheckReference("", "", {}, _all(CommonCheck))
+
+
+def tls_reference() -> CheckReference:
+    """Return what the mappings `tls` and `starttls` hold."""
+    return CheckReference("", "", {}, _all(Tls))
 
 
 def check_references(types: CheckTypes | None = None) -> tuple[CheckReference, ...]:
@@ -69,20 +79,25 @@ def check_references(types: CheckTypes | None = None) -> tuple[CheckReference, .
 
 def _reference(name: str, of: type[Check]) -> CheckReference:
     doc = "\n\n".join(_joined(paragraph) for paragraph in (of.__doc__ or name).split("\n\n"))
-    return CheckReference(name, doc, dict(of.known_as), tuple(_options(of, "")))
+    return CheckReference(name, doc, dict(of.known_as), _all(of))
 
 
 def _joined(text: str) -> str:
     return " ".join(text.split())
 
 
-def _options(of: type, prefix: str) -> Iterator[OptionReference]:
-    for key, option in options_of(of).items():
+def _all(of: type) -> tuple[OptionReference, ...]:
+    return tuple(references(options_of(of), of))
+
+
+def references(options: Mapping[str, Option], within: type, prefix: str = "") -> Iterator[OptionReference]:
+    """Yield options as a reader sees them, each followed by those of the mapping that it is."""
+    for key, option in options.items():
         name = f"{prefix}{key}"
-        yield OptionReference(name, takes(option.kind), _default(option), option.doc, dict(option.known_as), of)
+        yield OptionReference(name, takes(option.kind), _default(option), option.doc, dict(option.known_as), within)
         nested = _nested(option.kind)
         if nested is not None:
-            yield from _options(nested, f"{name}.")
+            yield from references(options_of(nested), nested, f"{name}.")
 
 
 def _nested(kind: Any) -> type | None:
@@ -106,6 +121,8 @@ def takes(kind: Any) -> str:
             return f"{takes(kind.kind)}, or a list" if kind.single else f"a list: {takes(kind.kind)}"
         case TableOf():
             return f"a mapping of names: {takes(kind.kind)}"
+        case NamedTable():
+            return "a mapping of names"
         case Either():
             return ", or ".join(takes(one) for one in kind.kinds)
         case _:
@@ -167,8 +184,7 @@ def shown_value(kind: Any, value: Any) -> str:
 def markdown(types: CheckTypes | None = None) -> str:
     """Return docs/checks.md."""
     references = check_references(types)
-    tls = CheckReference("", "", {}, tuple(_options(Tls, "")))
-    sections = [_HEAD, _table(common_reference()), _TLS, _table(tls), "## The types\n"]
+    sections = [_HEAD, _table(common_reference()), _TLS, _table(tls_reference()), "## The types\n"]
     sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {each.summary}" for each in references) + "\n")
     sections += _index(references)
     for each in references:
