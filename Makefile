@@ -41,6 +41,10 @@ bench: $(VENV)/.installed lab-packages
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
+	$(VENV)/bin/python -m healthlb.cli.manual packaging/man
+	$(VENV)/bin/healthlb completion bash > packaging/completions/healthlb
+	$(VENV)/bin/healthlb completion zsh > packaging/completions/_healthlb
+	$(VENV)/bin/healthlb completion fish > packaging/completions/healthlb.fish
 
 lab-packages:
 	@tests/lab/debian-packages $(LAB_PACKAGES)
