@@ -6,10 +6,12 @@ A type that is built in cannot be replaced, and one that two packages offer is n
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from checks import Check
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint  # imported where it is needed: it takes as long as everything else here
 
 GROUP = "healthlb.checks"
 
@@ -62,7 +64,7 @@ class Types(Mapping[str, type[Check]]):
             return str(error)
         return None
 
-    def _offered(self) -> dict[str, list[EntryPoint]]:
+    def _offered(self) -> "dict[str, list[EntryPoint]]":
         """Return what packages offer, by name; looked for once, as it means reading what every package says."""
         if self._entries is None:
             self._entries = {}
@@ -73,7 +75,9 @@ class Types(Mapping[str, type[Check]]):
                     self._entries.setdefault(entry.name, []).append(entry)
         return self._entries
 
-    def _found(self) -> list[EntryPoint]:
+    def _found(self) -> "list[EntryPoint]":
+        from importlib.metadata import entry_points  # noqa: PLC0415
+
         try:
             return sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
         except Exception as error:  # noqa: BLE001  what packages say of themselves may be anything
@@ -81,7 +85,7 @@ class Types(Mapping[str, type[Check]]):
             return []
 
 
-def _load(name: str, entries: list[EntryPoint]) -> type[Check]:
+def _load(name: str, entries: "list[EntryPoint]") -> type[Check]:
     if len(entries) > 1:
         raise PluginError(_in_doubt(name, entries))
     [entry] = entries
@@ -102,15 +106,15 @@ def _load(name: str, entries: list[EntryPoint]) -> type[Check]:
     return found
 
 
-def _in_doubt(name: str, entries: list[EntryPoint]) -> str:
+def _in_doubt(name: str, entries: "list[EntryPoint]") -> str:
     return f"the check type {name} is offered by {' and by '.join(sorted(map(_whose, entries)))}; remove one of them"
 
 
-def _unusable(entry: EntryPoint, why: str) -> PluginError:
+def _unusable(entry: "EntryPoint", why: str) -> PluginError:
     return PluginError(f"the check type {entry.name} of {_whose(entry)} cannot be used: {why}")
 
 
-def _whose(entry: EntryPoint) -> str:
+def _whose(entry: "EntryPoint") -> str:
     return f"package {entry.dist.name} {entry.dist.version}" if entry.dist is not None else f"module {entry.module}"
 
 

@@ -4,15 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
+from functools import cache
 from typing import Any, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from checks.options import Choice, Duration, Integer, ListOf, Matching, TableOf, Text, name_of, one_of
 from healthlb.config.kinds import DOTTED, HOST_NAME, FilePath, Name, parse_address
 from healthlb.config.walk import Option
-from healthlb.model.events import Event
 from healthlb.model.notifiers import PLACEHOLDER, PLACEHOLDERS
-from healthlb.model.occurrence import name_of as event_name
 
 ALL = "all"
 OF_PROBES = "tells of single probes, which are in the log alone (`log` of the check)"
@@ -23,8 +22,6 @@ UNTOLD = {
     "notifier_failed": OF_NOTIFIERS,
     "notifier_recovered": OF_NOTIFIERS,
 }
-TOLD = tuple(name for name in map(event_name, get_args(Event)) if name not in UNTOLD)
-"""Every event that a notifier can be told of."""
 DEFAULT_EVENTS = (
     "real_server_down",
     "real_server_up",
@@ -43,6 +40,15 @@ DEFAULT_EVENTS = (
 )
 
 
+@cache
+def told() -> tuple[str, ...]:
+    """Return every event that a notifier can be told of."""
+    from healthlb.model.events import Event  # noqa: PLC0415  they take as long to import as all the rest of the model
+    from healthlb.model.occurrence import name_of as event_name  # noqa: PLC0415
+
+    return tuple(name for name in map(event_name, get_args(Event)) if name not in UNTOLD)
+
+
 @dataclass(frozen=True, slots=True)
 class InlineNotifier:
     """A notifier in its own mapping: the common options and those of its type."""
@@ -52,7 +58,10 @@ class InlineNotifier:
 class EventName:
     """The name of an event, or `all` for every one."""
 
-    words: tuple[str, ...] = (*TOLD, ALL)
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it may be."""
+        return (*told(), ALL)
 
     def parse(self, value: Any) -> str:
         """Take a name of an event; whether a notifier can be told of it is for others to say."""

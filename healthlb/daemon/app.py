@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from checks import Check, Target
+from checks import Check, Target, registry
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
@@ -343,6 +343,7 @@ async def serve(loader: Loader, config: Config, table: Table, *, kernel: bool) -
     """Run a director in this loop; raise StartError or TableUnavailableError where it cannot start."""
     sys.setswitchinterval(SWITCH)
     gc.set_threshold(*COLLECT)
+    registry.import_all()
     return await Director(loader, table, ServiceManager(), kernel=kernel).run(config)
 
 
