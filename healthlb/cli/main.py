@@ -13,7 +13,7 @@ VERBS = {
     "validate": "check a configuration file and list every fault in it",
     "plan": "show what a reload would change in the kernel; exit status 0: nothing, 2: something",
     "reload": "have the running director read its configuration again",
-    "status": "show the virtual servers, their real servers, and why each is as it is",
+    "status": "show the virtual servers, their real servers, and why each is as it is; exit status 1: not all is well",
     "events": "show what has happened, and what happens",
     "drain": "give a real server, or a whole machine, no new connections, and say when it is safe to take away",
     "undrain": "take back that a real server was drained or disabled",

@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Any
 
+from healthlb.cli.status_verdict import SEVERITY, by_severity, is_ordinary, is_troubled, is_wrong, verdict
 from healthlb.cli.status_words import counted, last_result, operators, problems, warnings
-from healthlb.cli.table import Cell, Colour, Column, lines, natural_width, paint, printable, scaled
+from healthlb.cli.table import Cell, Colour, Column, lines, natural_width, paint, printable, scaled, wrapped
 from healthlb.cli.times import moment, shown
 
-_SEVERITY = ("down", "panic", "degraded", "up")
 _COLOURS: dict[str, Colour] = {
     "up": "green",
     "down": "red",
@@ -46,12 +46,50 @@ _NOTHING = dict.fromkeys((*_STATS.values(), *_RATES.values()), 0)
 """What a row that is to go shows: nobody counts its traffic any more."""
 
 
-def view(status: dict[str, Any], *, width: int, colour: bool) -> str:
-    """Return the whole text; raise KeyError or TypeError when the status is not one."""
+_MANY = 100
+"""Rows from which on the healthy are told together on a terminal."""
+_FEW = 3
+"""Healthy servers of one pool that are shown all the same."""
+
+_Item = dict[str, Any]
+
+
+def view(
+    status: dict[str, Any],
+    *,
+    width: int,
+    colour: bool,
+    only_wrong: bool = False,
+    brief: bool = False,
+    whole: bool = True,
+) -> str:
+    """Return the whole text; raise KeyError or TypeError when the status is not one.
+
+    `only_wrong`: no server that is well. `brief`: where there are many, the healthy are told together. `whole`: the
+    status has all virtual servers, not some that were chosen.
+    """
     now = moment(status["taken_at"])
-    pools = sorted(status["virtual_servers"], key=lambda pool: _SEVERITY.index(pool["state"]))
-    items = [item for pool in pools for item in _items(pool)]
-    made = [*_head(status, now, colour), ""]
+    pools = by_severity(status["virtual_servers"])
+    made = _head(status, now, colour, width, whole)
+    if only_wrong:
+        pools = [pool for pool in pools if is_troubled(pool)]
+        if not pools:
+            nothing = verdict(status, whole=whole) == "fine"
+            return "\n".join([*made, "nothing is wrong"] if nothing else made) + "\n"
+    items, left = _rows_of(pools, only_wrong, brief)
+    made += ["", *_tables(items, now, colour, width, traffic=not only_wrong)]
+    if left:
+        servers = sum(len(pool["real_servers"]) for pool in left)
+        made += [
+            "",
+            f"{counted(len(left), 'more virtual server')}, all up with all of {counted(servers, 'real server')}",
+        ]
+        made[-1] += "; --all shows each"
+    return "\n".join(made) + "\n"
+
+
+def _tables(items: list[_Item], now: float, colour: bool, width: int, *, traffic: bool) -> list[str]:
+    """Return one table where that fits, else several; the traffic has one of its own only where it is wanted."""
     subjects = [_subject(item) for item in items]
     state = [_state(item, now) for item in items]
     last = [Cell(printable(last_result(item, now))) for item in items]
@@ -63,33 +101,65 @@ def view(status: dict[str, Any], *, width: int, colour: bool) -> str:
     whole = (_ROW, *_STATE, *stats_columns, *rates_columns)
     whole_rows = [[a, *b, *c, *d] for a, b, c, d in zip(subjects, state, stats, rates, strict=True)]
     if natural_width(whole, whole_rows) + _PROSE <= width:
-        made += lines((*whole, _LAST), _joined(whole_rows, last), colour=colour, width=width)
-        return "\n".join(made) + "\n"
+        return lines((*whole, _LAST), _joined(whole_rows, last), colour=colour, width=width)
     core = [[a, *b] for a, b in zip(subjects, state, strict=True)]
-    made += [*lines((_ROW, *_STATE, _LAST), _joined(core, last), colour=colour, width=width), ""]
+    made = lines((_ROW, *_STATE, _LAST), _joined(core, last), colour=colour, width=width)
+    if not traffic:
+        return made
+    made.append("")
     both = (_ROW, *stats_columns, *rates_columns)
     both_rows = [[a, *b, *c] for a, b, c in zip(subjects, stats, rates, strict=True)]
     if natural_width(both, both_rows) <= width:
-        made += lines(both, both_rows, colour=colour, width=width)
-    else:
-        for columns, numbers in ((stats_columns, stats), (rates_columns, rates)):
-            rows = [[a, *b] for a, b in zip(subjects, numbers, strict=True)]
-            made += [*lines((_ROW, *columns), rows, colour=colour, width=width), ""]
-        made.pop()
-    return "\n".join(made) + "\n"
+        return made + lines(both, both_rows, colour=colour, width=width)
+    for columns, numbers in ((stats_columns, stats), (rates_columns, rates)):
+        rows = [[a, *b] for a, b in zip(subjects, numbers, strict=True)]
+        made += [*lines((_ROW, *columns), rows, colour=colour, width=width), ""]
+    return made[:-1]
 
 
-def _items(pool: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what has a row of its own: the pool, its servers, its sorry servers, and the rows that are to go."""
+def _rows_of(pools: list[_Item], only_wrong: bool, brief: bool) -> tuple[list[_Item], list[_Item]]:
+    """Return what has a row of its own, and the virtual servers that are told together."""
+    everything = [(pool, _servers(pool, only_wrong)) for pool in pools]
+    if not brief or sum(1 + len(servers) for _, servers in everything) <= _MANY:
+        return [item for pool, servers in everything for item in (pool, *servers)], []
+    left = [pool for pool, servers in everything if pool["state"] == "up" and all(map(_goes_without_saying, servers))]
+    if len(left) <= _MANY:
+        left = []
+    together = {id(pool) for pool in left}
+    shown = [(pool, _folded(servers)) for pool, servers in everything if id(pool) not in together]
+    return [item for pool, servers in shown for item in (pool, *servers)], left
+
+
+def _servers(pool: _Item, only_wrong: bool) -> list[_Item]:
+    """Return a pool's servers, those in trouble first, its sorry servers, and the rows that are to go."""
     sorry = [server | {"sorry": True} for server in pool.get("sorry_servers", ())]
-    return [pool, *pool["real_servers"], *sorry, *pool.get("leaving", ())]
+    servers = [*pool["real_servers"], *sorry]
+    wrong = [server for server in servers if is_wrong(server)]
+    if only_wrong:
+        return wrong
+    return [*wrong, *(server for server in servers if not is_wrong(server)), *pool.get("leaving", ())]
+
+
+def _goes_without_saying(item: _Item) -> bool:
+    return "until" not in item and is_ordinary(item)
+
+
+def _folded(servers: list[_Item]) -> list[_Item]:
+    """Return rows in which the many that are healthy have one together."""
+    healthy = [server for server in servers if _goes_without_saying(server)]
+    if len(healthy) <= _FEW:
+        return servers
+    together: _Item = {"folded": len(healthy), "weight": sum(server["weight"]["kernel"] or 0 for server in healthy)}
+    for key in ("connections", "stats", "rates"):
+        together[key] = {name: sum(server[key][name] for server in healthy) for name in healthy[0][key]}
+    return [*(server for server in servers if not _goes_without_saying(server)), together]
 
 
 def _joined(rows: list[list[Cell]], last: list[Cell]) -> list[list[Cell]]:
     return [[*row, cell] for row, cell in zip(rows, last, strict=True)]
 
 
-def _head(status: dict[str, Any], now: float, colour: bool) -> list[str]:
+def _head(status: dict[str, Any], now: float, colour: bool, width: int, whole: bool) -> list[str]:
     director = status["director"]
     table, config = director["table"], director["config"]
     in_sync = paint("in sync", "green", colour) if table["in_sync"] else paint("NOT IN SYNC", "red", colour)
@@ -99,15 +169,17 @@ def _head(status: dict[str, Any], now: float, colour: bool) -> list[str]:
         f"{printable(config['path'])}, loaded {shown(now - moment(config['loaded_at']))} ago",
     ]
     pools = status["virtual_servers"]
-    made += [paint(f"PROBLEM {printable(one)}", "red", colour) for one in problems(director, pools)]
-    made += [paint(f"warning {printable(one)}", "yellow", colour) for one in warnings(director)]
+    for one in problems(director, pools):
+        made += [paint(line, "red", colour) for line in wrapped(f"PROBLEM {printable(one)}", width)]
+    for one in warnings(director):
+        made += [paint(line, "yellow", colour) for line in wrapped(f"warning {printable(one)}", width)]
     servers = Counter(server["health"] for pool in pools for server in pool["real_servers"])
     states = Counter(pool["state"] for pool in pools)
     made.append(
-        f"{counted(len(pools), 'virtual server')}: {_tally(states, _SEVERITY, colour)}; "
+        f"{counted(len(pools), 'virtual server')}: {_tally(states, SEVERITY, colour)}; "
         f"{counted(servers.total(), 'real server')}: {_tally(servers, ('down', 'unknown', 'up'), colour)}"
     )
-    return made + operators(director, pools)
+    return made + (operators(director, pools) if whole else [])
 
 
 def _tally(counts: Counter[str], order: tuple[str, ...], colour: bool) -> str:
@@ -121,6 +193,8 @@ def _word(state: str) -> str:
 
 
 def _subject(item: dict[str, Any]) -> Cell:
+    if "folded" in item:
+        return Cell(f"  -> {item['folded']} more, healthy")
     if "real_servers" not in item:
         return Cell(f"  -> {printable(item['address'])}{' (sorry)' if 'sorry' in item else ''}")
     protocol = "" if item["protocol"] == "fwmark" else item["protocol"].upper() + " "
@@ -134,6 +208,8 @@ def _state(item: dict[str, Any], now: float) -> list[Cell]:
         state = item["state"]
         live = Cell(str(item["quorum"]["live_weight"]))
         return [Cell(""), live, *numbers, Cell(_word(state), _COLOURS[state]), Cell("")]
+    if "folded" in item:
+        return [Cell(""), Cell(str(item["weight"])), *numbers, Cell("up", "green"), Cell("")]
     if "until" in item:
         return [Cell(""), Cell("0"), *numbers, Cell("leaving", "yellow"), Cell("")]
     health = item["health"]

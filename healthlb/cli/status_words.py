@@ -7,10 +7,14 @@ from healthlb.cli.times import local, moment, shown
 
 def problems(director: dict[str, Any], pools: list[dict[str, Any]]) -> list[str]:
     """Return what somebody has to look after now."""
+    return director_problems(director) + [_in_panic(pool) for pool in pools if pool["state"] == "panic"]
+
+
+def director_problems(director: dict[str, Any]) -> list[str]:
+    """Return what somebody has to look after in the director itself."""
     told = [f"operation fails: {one}" for one in director["table"]["failing"]]
     refused = director["config"]["refused"]
     told += [] if refused is None else [f"the newest configuration was refused: {refused}"]
-    told += [_in_panic(pool) for pool in pools if pool["state"] == "panic"]
     for key, what in (("state", "a restart would forget what was changed"), ("journal", "events are not kept")):
         kept = director.get(key) or {}
         place = f"{kept['path']}: " if kept.get("path") else ""
@@ -56,7 +60,9 @@ def _in_panic(pool: dict[str, Any]) -> str:
 
 
 def last_result(item: dict[str, Any], now: float) -> str:
-    """Return what is to be said of a virtual server, a real server, or a row that is to go."""
+    """Return what is to be said of a virtual server, a real server, a row that is to go, or the healthy together."""
+    if "folded" in item:
+        return "--all shows each"
     if "real_servers" in item:
         return _of_pool(item)
     return f"out by {local(item['until'])} at the latest" if "until" in item else _of_server(item, now)

@@ -74,22 +74,47 @@ def lines(
     width: int,
     indent: int = 5,
 ) -> list[str]:
-    """Return the lines of a table whose last column is prose: it takes what is left, or the next line.
+    """Return the lines of a table whose last column may be prose: it takes what is left, or the next lines.
 
-    Nothing is cut: prose that does not fit in the `width` left of its row follows on a line of its own.
+    Nothing is cut: prose that does not fit in the `width` left of its row follows on lines of its own, and where a
+    row's first cell is too long for all the others to fit, these follow on a line of their own, too.
     """
     needed = widths(columns, rows)
+    numbers = columns if columns[-1].right else columns[:-1]
+    room = width - sum(needed[1 : len(numbers)]) - len(numbers) + 1
+    if needed[0] > room:
+        fitting = [seen_width(row[0].text) for row in rows if seen_width(row[0].text) <= room]
+        needed[0] = max([seen_width(columns[0].heading), *fitting])
     used = sum(needed[:-1]) + len(columns) - 1
     made = [paint(_row([Cell(column.heading) for column in columns], columns, needed, False), "bold", colour)]
-    for row in rows:
-        prose = row[-1]
-        if not columns[-1].right and seen_width(prose.text) > max(width - used, 0):
-            made += [
-                _row([*row[:-1], Cell("")], columns, needed, colour),
-                " " * indent + paint(prose.text, prose.colour, colour),
-            ]
-        else:
+    for whole in rows:
+        row, prose = list(whole), whole[-1]
+        if seen_width(row[0].text) > needed[0]:
+            made.append(paint(row[0].text, row[0].colour, colour))
+            row[0] = Cell("")
+        if columns[-1].right or seen_width(prose.text) <= max(width - used, 0):
             made.append(_row(row, columns, needed, colour))
+        else:
+            made.append(_row([*row[:-1], Cell("")], columns, needed, colour))
+            made += [" " * indent + paint(line, prose.colour, colour) for line in wrapped(prose.text, width - indent)]
+    return made
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines that are at most `width` wide, broken between words, and within those that are wider."""
+    if seen_width(text) <= width:
+        return [text]
+    made = [""]
+    for word in text.split(" "):
+        left = word
+        if seen_width(f"{made[-1]} {left}") <= width and made[-1]:
+            made[-1] += f" {left}"
+            continue
+        made += [""] if made[-1] else []
+        for character in left:
+            if made[-1] and seen_width(made[-1] + character) > width:
+                made.append("")
+            made[-1] += character
     return made
 
 

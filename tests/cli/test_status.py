@@ -16,6 +16,7 @@ import pytest
 from healthlb.api import document
 from healthlb.api.rendering import in_slices
 from healthlb.cli import client, status
+from healthlb.cli.client import Way
 from healthlb.cli.status_view import view
 from healthlb.cli.table import seen_width
 from healthlb.model.health import Feedback
@@ -38,7 +39,7 @@ def squeezed(text: str) -> str:
 
 
 def test_the_status_names_every_server_its_verdict_and_why(director: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert status.run(parsed("--url", director.url)) == 0
+    assert status.run(parsed("--url", director.url)) == 1
     text = squeezed(capsys.readouterr().out)
     assert "lb1: healthlb 0.1.0, up 3d, ipvs table in sync" in text
     assert "TCP 11.197.140.20:18089 rr 2 2 3 DEGRADED" in text
@@ -51,7 +52,7 @@ def test_the_status_names_every_server_its_verdict_and_why(director: Any, capsys
 
 
 def test_json_is_the_directors_own_document(director: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert status.run(parsed("--url", director.url, "--json")) == 0
+    assert status.run(parsed("--url", director.url, "--json")) == 1
     printed = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in printed["virtual_servers"]] == ["fine", "shop", "marked"]
 
@@ -200,9 +201,10 @@ def test_watch_shows_it_again_and_outlives_a_restart_of_the_director(
         if len(pauses) == 3:
             raise KeyboardInterrupt
 
+    way, arguments = Way(director.url), parsed("--watch")
     try:
         with pytest.raises(KeyboardInterrupt):
-            status._watch(director.url, False, 2.0, sys.stdout, pause)
+            status._repeat(status._fetched(way, arguments), way, arguments, sys.stdout, pause)
     finally:
         director.stop = lambda: None
     out = capsys.readouterr().out

@@ -14,7 +14,9 @@ from healthlb.model.endpoint import Endpoint
 
 
 def sentence_of(url: str, expected: int, capsys: pytest.CaptureFixture[str]) -> str:
-    assert status.run(argparse.Namespace(url=url, json=False, watch=None)) == expected
+    parser = argparse.ArgumentParser()
+    status.add_arguments(parser)
+    assert status.run(parser.parse_args([f"--url={url}"])) == expected
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1

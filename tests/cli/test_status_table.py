@@ -3,26 +3,51 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.cli.table import Cell, Column, lines, printable, scaled, seen_width
+from healthlb.cli.table import Cell, Column, lines, printable, scaled, seen_width, wrapped
 
 texts = st.text(st.characters(), max_size=20)
 COLUMNS = (Column("Name"), Column("Count", right=True), Column("Why"))
 
 
-@given(st.lists(st.tuples(texts, st.integers(0, 2**63), texts), min_size=1, max_size=8), st.integers(1, 200))
-def test_no_text_is_cut_and_the_columns_line_up(rows: list[tuple[str, int, str]], width: int) -> None:
+@given(st.lists(st.tuples(texts, st.integers(0, 2**63), texts), min_size=1, max_size=8), st.integers(40, 200))
+def test_no_text_is_cut_and_no_line_is_wider_than_the_terminal(rows: list[tuple[str, int, str]], width: int) -> None:
     cells = [[Cell(printable(a)), Cell(str(b)), Cell(printable(c))] for a, b, c in rows]
     made = lines(COLUMNS, cells, colour=False, width=width)
-    text = "\n".join(made)
-    name_width = max([4, *(seen_width(row[0].text) for row in cells)])
-    count_width = max([5, *(len(row[1].text) for row in cells)])
-    ends = [line for line in made[1:] if not line.startswith("     ")]
-    for name, count, why in cells:
-        assert name.text.rstrip() in text
-        assert count.text in text
-        assert why.text.rstrip() in text
-        row = next(line for line in [*ends, *made] if line.startswith(name.text.rstrip()) and count.text in line)
-        assert seen_width(row) >= name_width + 1 + count_width
+    together = bare("".join(made))
+    for row in cells:
+        for cell in row:
+            assert bare(cell.text) in together
+    assert max(map(seen_width, made)) <= width
+
+
+@given(st.lists(st.tuples(texts, st.integers(0, 2**63), texts), min_size=1, max_size=8))
+def test_the_columns_line_up(rows: list[tuple[str, int, str]]) -> None:
+    cells = [[Cell(printable(a)), Cell(str(b)), Cell("why")] for a, b, _ in rows]
+    made = lines(COLUMNS, cells, colour=False, width=200)
+    assert len({seen_width(line) for line in made[1:]}) == 1
+
+
+def bare(text: str) -> str:
+    """Return a text without what lines are broken at and padded with."""
+    return text.replace(" ", "")
+
+
+@given(st.lists(texts.map(printable)).map(" ".join), st.integers(2, 60))
+def test_a_text_is_broken_between_words_where_it_can_be(text: str, width: int) -> None:
+    made = wrapped(text, width)
+    assert bare("".join(made)) == bare(text)
+    assert max(map(seen_width, made)) <= width
+
+
+def test_a_row_whose_name_is_too_long_has_its_numbers_in_the_next_line() -> None:
+    long, short = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:443", "192.0.2.1:443"
+    rows = [[Cell(long), Cell("17"), Cell("well")], [Cell(short), Cell("4"), Cell("well")]]
+    assert lines(COLUMNS, rows, colour=False, width=30) == [
+        "Name          Count Why",
+        long,
+        "                 17 well",
+        "192.0.2.1:443     4 well",
+    ]
 
 
 @given(texts)
