@@ -86,7 +86,10 @@ def lines(
         fitting = [seen_width(row[0].text) for row in rows if seen_width(row[0].text) <= room]
         needed[0] = max([seen_width(columns[0].heading), *fitting])
     used = sum(needed[:-1]) + len(columns) - 1
-    made = [paint(_row([Cell(column.heading) for column in columns], columns, needed, False), "bold", colour)]
+    headings = [Cell(column.heading) for column in columns]
+    if not columns[-1].right and used + seen_width(columns[-1].heading) > width:
+        headings[-1] = Cell("")
+    made = [paint(_row(headings, columns, needed, False), "bold", colour)]
     for whole in rows:
         row, prose = list(whole), whole[-1]
         if seen_width(row[0].text) > needed[0]:

@@ -66,7 +66,7 @@ def snapshot() -> Snapshot:
         "0.1.0",
         MOMENT - 3 * 86400,
         ConfigStatus("/etc/healthlb/healthlb.yaml", "0f" * 32, MOMENT - 7200),
-        TableStatus("ipvs", True, MOMENT - 2, 0, 0, 0),
+        TableStatus("ipvs", True, MOMENT - 2, 0, 0, 0, version="1.2.1", slots=4096),
         ProbingStatus(2, 0, 0, 0),
     )
     return Snapshot(MOMENT, True, director, (fine, virtual_server("shop", 18089, "degraded", one, two), marked))
