@@ -77,6 +77,8 @@ class Decision:
     are the shares, below 1, that slow start lets servers have of their weight. `leaving` and `ending` are what remains
     of the level's; a row that was found empty and is taken out is still in `ending`, that once.
 
+    The panic floor is a share of the `enabled` weight, of which `carried` is that of servers that do not fail.
+
     Time alone changes no row before `again_at`; a fresh look is wanted at `look_at`. None: never.
     """
 
@@ -92,3 +94,5 @@ class Decision:
     ending: Mapping[Endpoint, Ending] = field(default_factory=lambda: NOTHING)
     again_at: float | None = None
     look_at: float | None = None
+    enabled: int = field(default=0, compare=False)
+    carried: int = field(default=0, compare=False)

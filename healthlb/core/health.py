@@ -18,6 +18,9 @@ from collections.abc import Sequence
 
 from healthlb.model.health import CheckState, Health, Require, Schedule
 
+JITTER = 0.05
+"""The share of an interval by which the next start may come early or late."""
+
 
 def observe(state: CheckState, passed: bool, schedule: Schedule) -> CheckState:
     """Return the state after one more result."""

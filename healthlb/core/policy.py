@@ -104,6 +104,8 @@ class _Draft:
             ending=self.endings.after or NOTHING,
             again_at=min(self.moments, default=None),
             look_at=self.endings.look_at,
+            enabled=self.enabled,
+            carried=self.carried,
         )
 
     def _place(self) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from checks import Check, ProbeResult, Target
+from healthlb.core.health import JITTER
 from healthlb.daemon.pace import LEAST, Pace
 from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.target import check_of, target_of
@@ -25,8 +26,6 @@ FEW = 64
 """Removed probes that may stay in the schedule until their time, beside as many as there are others."""
 LATE = 0.100
 """Seconds after its due time from which a start counts as late."""
-JITTER = 0.05
-"""The share of an interval by which the next start may come early or late."""
 EARLIEST = 1 - JITTER
 BREADTH = 2 * JITTER
 STRETCH = 0.002
