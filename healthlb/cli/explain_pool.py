@@ -4,7 +4,7 @@ from typing import Any
 
 from healthlb.cli.explain_outlook import pool_back, quorum
 from healthlb.cli.explain_reading import start
-from healthlb.cli.explain_server import is_fine, last_change, out_line
+from healthlb.cli.explain_server import cause, is_fine, last_change, out_line
 from healthlb.cli.explain_words import Explanation, Section, ahead, some, stamp
 from healthlb.cli.status_words import counted
 from healthlb.cli.times import local
@@ -75,8 +75,11 @@ def _sorry(pool: Document) -> list[str]:
         return ["There is no sorry server."]
     if pool["sorry_server_active"]:
         return [f"The sorry server takes all new connections: {some(names)}."]
-    ready = [each["name"] for each in pool["sorry_servers"] if each["health"] == "up"]
-    return [f"The sorry server stands by: {some(ready)}." if ready else f"The sorry server is not up: {some(names)}."]
+    ready = [each["name"] for each in pool["sorry_servers"] if each["health"] == "up" and each["admin"] == "enabled"]
+    if ready:
+        return [f"The sorry server stands by: {some(ready)}."]
+    unfit = [f"{each['name']} ({cause(pool, each, sorry=True)})" for each in pool["sorry_servers"]]
+    return [f"The sorry server cannot stand in: {some(unfit)}."]
 
 
 def _remedies(pool: Document, now: float) -> tuple[list[str], Document]:

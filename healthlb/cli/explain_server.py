@@ -86,7 +86,7 @@ def _because(pool: Document, server: Document, *, sorry: bool) -> str:
     if weight["kernel"] != weight["effective"]:
         follows = "the table is yet to follow"
         words = f"{words}; {follows}" if words else follows
-    return f": {words}" if words and not is_fine(server) else ""
+    return f": {words}" if words and not (is_fine(server) and weight["configured"]) else ""
 
 
 def _name(server: Document) -> str:
@@ -188,8 +188,8 @@ def _remedies(pool: Document, server: Document, found: Back, now: float) -> list
             told.append(f"The operator's word has to go: {taken_back(each, pool['name'])}{by_itself}.")
     told += [each for each in found.needs if each]
     for check in server["checks"]:
-        if check["feedback"] and server["admin"] != "enabled" and not server["overrides"]:
-            told.append(f"The server has to tell {check['name']} that it is ready; {_due(check, now)}.")
+        if check["feedback"] and server["weight"]["effective"] != server["weight"]["configured"]:
+            told.append(f"The server has to tell {check['name']} something else; {_due(check, now)}.")
     if not server["weight"]["configured"]:
         told.append(f"`healthlb weight {pool['name']} {server['address']} WEIGHT`, or another weight in the file.")
     if server["weight"]["kernel"] != server["weight"]["effective"]:
