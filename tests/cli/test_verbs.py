@@ -325,7 +325,14 @@ def test_a_light_verb_imports_nothing_heavy() -> None:
         [sys.executable, "-c", story, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert heavy & set(ended.stderr.split()) == set()
-    for verb in ("status", "drain shop web1 --wait", "weight shop web1 5", "reload --wait", "overrides"):
+    for verb in (
+        "status",
+        "drain shop web1 --wait",
+        "weight shop web1 5",
+        "reload --wait",
+        "overrides",
+        "explain shop web1",
+    ):
         ended = subprocess.run(
             [sys.executable, "-c", story, *verb.split(), "--url", "unix:/nowhere/admin.sock"],
             capture_output=True,
