@@ -25,6 +25,8 @@ from healthlb.model.snapshot import Snapshot
 _WHOLE = (director, table, probing, events, notifiers, http, process, virtual_servers)
 _PER_REAL_SERVER = (real_servers, checks)
 """What grows with the number of real servers, and may be left out for that."""
+PARTS = (*_WHOLE, *_PER_REAL_SERVER)
+"""The modules, each with its FAMILIES, in the document's order."""
 
 
 def metrics(snapshot: Snapshot) -> Iterator[str]:
@@ -38,5 +40,5 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
 
 def families(*, per_real_server: bool = True) -> Iterator[Family]:
     """Yield every family that there can be, in the document's order."""
-    for part in (*_WHOLE, *_PER_REAL_SERVER) if per_real_server else _WHOLE:
+    for part in PARTS if per_real_server else _WHOLE:
         yield from part.FAMILIES

@@ -1,4 +1,4 @@
-"""The families of probing as a whole: how many probes there are, and whether they are on time."""
+"""The families of probing as a whole."""
 
 from collections.abc import Iterator
 
