@@ -70,20 +70,26 @@ def metrics(snapshot: Snapshot) -> Iterator[str]:
     """Yield what there is of each real server, and of its row where there is one."""
     texts: list[str] = []
     servers: list[RealServerStatus] = []
+    weight_texts: list[str] = []
+    weights: list[int] = []
     row_texts: list[str] = []
     rows: list[Usage] = []
-    weights: list[int | None] = []
     for one in snapshot.virtual_servers:
         service = local(one.service.key)
         for server in one.real_servers:
             name = {"virtual_server": one.name, "real_server": server.name}
             texts.append(labels(**name))
             servers.append(server)
-            if server.usage is not None:
-                row_texts.append(labels(**name, **service, **remote(server.address)))
-                rows.append(server.usage)
-                weights.append(server.weight.kernel)
+            weight, usage = server.weight.kernel, server.usage
+            if weight is not None or usage is not None:
+                text = labels(**name, **service, **remote(server.address))
+                if weight is not None:
+                    weight_texts.append(text)
+                    weights.append(weight)
+                if usage is not None:
+                    row_texts.append(text)
+                    rows.append(usage)
             yield ""
     yield from columns(_SERVER, texts, servers)
-    yield from lines(_ROW_WEIGHT, zip(row_texts, weights, strict=True))
+    yield from lines(_ROW_WEIGHT, zip(weight_texts, weights, strict=True))
     yield from columns(_USAGE, row_texts, rows)
