@@ -1,6 +1,7 @@
 """The dashboard, the alerts and the metrics, asked of a real Prometheus that scrapes a real director.
 
-Both are on loopback addresses of their own: nobody else takes a port of those between its choice and its use.
+Both are on a loopback address of their own, at ports that the kernel gives nobody by itself and no service has: nobody
+takes them between their choice and their use.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ RULES = ROOT / "packaging" / "prometheus" / "healthlb.rules.yml"
 DASHBOARD = ROOT / "packaging" / "grafana" / "healthlb.json"
 ONCALL = ROOT / "docs" / "oncall.md"
 PATIENCE = 90.0
+DIRECTOR, SECOND, PROMETHEUS = 29480, 29481, 29090
 HOST = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 SELECTOR = re.compile(r"(?:(?:healthlb|process|python)_\w+|instance(?:_check)?:\w+(?::\w+)*|\bup\b)(?:\{[^}]*\})?")
 Query = Callable[[str], list[Any]]
@@ -52,7 +54,7 @@ class Director:
     def __init__(self, folder: Path, alive: int, dead: int) -> None:
         self.file = folder / "healthlb.yaml"
         self.log = folder / "director.log"
-        self.port = 9480
+        self.port = DIRECTOR
         self._admin = folder / "admin.sock"
         self._servers = alive, dead
         self._process: subprocess.Popen[bytes] | None = None
@@ -163,7 +165,7 @@ scrape_configs:
         process = subprocess.Popen(
             [
                 *("prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"),
-                f"--web.listen-address={HOST}:9090",
+                f"--web.listen-address={HOST}:{PROMETHEUS}",
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -175,8 +177,12 @@ scrape_configs:
     def ask(expression: str) -> list[Any]:
         return asked("/api/v1/query", query=expression)["result"]
 
+    def ready() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        return get(HOST, PROMETHEUS, "/-/ready")[0] == 200
+
     try:
-        eventually(lambda: get(HOST, 9090, "/-/ready")[0], (200).__eq__, deadline=PATIENCE)
+        eventually(ready, bool, deadline=PATIENCE)
         eventually(lambda: ask("count_over_time(up[1h]) > 2"), bool, deadline=PATIENCE)
         yield ask
     finally:
@@ -185,7 +191,7 @@ scrape_configs:
 
 def asked(path: str, **parameters: str) -> Any:
     """Return the data of an answer of Prometheus's API."""
-    status, body = get(HOST, 9090, f"{path}?{urllib.parse.urlencode(parameters)}")
+    status, body = get(HOST, PROMETHEUS, f"{path}?{urllib.parse.urlencode(parameters)}")
     answer = json.loads(body)
     assert (status, answer["status"]) == (200, "success"), answer
     return answer["data"]
@@ -242,7 +248,7 @@ def test_a_reload_can_leave_out_the_series_of_real_servers_and_promtool_has_noth
     servers: tuple[int, int], tmp_path: Path
 ) -> None:
     running = Director(tmp_path, *servers)
-    running.port = 9481
+    running.port = SECOND
     running.write()
     try:
         running.start()
