@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from healthlb.api.connections import Connections
+from healthlb.api.negotiation import known, takes_gzip
 from healthlb.api.rendering import Rendering
 
 JSON = "application/json"
@@ -50,11 +51,24 @@ def stream_headers(content_type: str) -> dict[str, str]:
 
 
 async def document(
-    request: web.Request, rendering: Rendering, content_type: str, headers: Mapping[str, str] | None = None
+    request: web.Request,
+    rendering: Rendering,
+    content_type: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    tagged: bool = True,
 ) -> web.StreamResponse:
-    """Send a rendering chunk by chunk, each after the client has taken most of the one before."""
-    response = web.StreamResponse(headers=SECURITY | {"Content-Type": content_type, "Vary": "Accept-Encoding"})
-    response.headers.update(headers or {})
+    """Send a rendering chunk by chunk, each after the client has taken most of the one before.
+
+    With an ETag (`tagged`) a client that has it already is told so, and a cache of its own may keep it, to ask again.
+    Where `headers` has none it is weak, as it stands for both forms, plain and gzip (RFC 9110 section 8.8.1).
+    """
+    named = {**SECURITY, "Vary": "Accept-Encoding", **(headers or {})}
+    if tagged:
+        named = {"ETag": f'W/"{rendering.tag}"', **named, "Cache-Control": "private, no-cache"}
+        if known(request.headers.getall("If-None-Match", []), named["ETag"]):
+            return web.Response(status=304, headers=named)
+    response = web.StreamResponse(headers=named | {"Content-Type": content_type})
     gzip = takes_gzip(request.headers.get("Accept-Encoding", ""))
     if gzip:
         response.headers["Content-Encoding"] = "gzip"
@@ -67,15 +81,6 @@ async def document(
             await asyncio.sleep(0)
     await response.write_eof()
     return response
-
-
-def takes_gzip(accept_encoding: str) -> bool:
-    """Say whether an Accept-Encoding names gzip with a weight above 0 (RFC 9110 section 12.5.3)."""
-    for offer in accept_encoding.lower().split(","):
-        coding, _, parameters = offer.partition(";")
-        if coding.strip() == "gzip":
-            return parameters.replace(" ", "").rstrip("0") not in {"q=", "q=0."}
-    return False
 
 
 def bounded(connections: Connections) -> Middleware:

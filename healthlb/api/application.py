@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from healthlb.api import document as json_document
-from healthlb.api import exposition, readiness
-from healthlb.api.answers import JSON, READ_ONLY, Handler, answer, bounded, document, failure, faults_as_json
+from healthlb.api import exposition, readiness, shapes
+from healthlb.api.answers import JSON, READ_ONLY, Handler, answer, bounded, document, faults_as_json
 from healthlb.api.callers import Callers
 from healthlb.api.commands import Commands
 from healthlb.api.connections import Connections, Limits, Traffic
 from healthlb.api.events import Events
 from healthlb.api.guard import Guard
 from healthlb.api.metrics import metrics
+from healthlb.api.openapi.serving import Openapi
 from healthlb.api.page.routes import add_page_routes
-from healthlb.api.reading import add_reading_routes
-from healthlb.api.rendering import Fragments, SharedRenderings, in_slices
+from healthlb.api.reading import Reading
+from healthlb.api.rendering import SharedRenderings
+from healthlb.api.routes import ROUTES, UNFORESEEN, UNREAD, Answer, Route, add_route, told
 from healthlb.api.source import Admin, EventSource, HistorySource, SharedSource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
@@ -26,19 +27,25 @@ MAX_AGE = 1.0
 
 CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 
-_INDEX = {
-    "name": "healthlb",
-    "paths": [
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/api/v1/status",
-        "/api/v1/virtual_servers",
-        "/api/v1/real_servers",
-        "/api/v1/overrides",
-        "/api/v1/events",
-    ],
-}
+HEALTHZ = Route(
+    "GET", "/healthz", "Whether the process answers", {200: told("It does.", shapes.Alive), 500: UNFORESEEN}
+)
+READYZ = Route(
+    "GET",
+    "/readyz",
+    "Whether every check has its first verdict and the table is in sync",
+    {
+        200: told("It is so.", shapes.Readiness),
+        503: Answer("It is not, or the director did not answer in time.", {JSON: shapes.Readiness | shapes.Failure}),
+        500: UNFORESEEN,
+    },
+)
+METRICS = Route(
+    "GET",
+    "/metrics",
+    "The same for Prometheus",
+    {200: Answer("The text format.", {exposition.CONTENT_TYPE: None}, ("Vary",)), 500: UNFORESEEN, 503: UNREAD},
+)
 
 
 def read_only_application(
@@ -56,6 +63,7 @@ def read_only_application(
     crowd = _add_documents(application, source, max_age, trusted=lambda _: False)
     _add_page(application, crowd, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
+    Openapi(application).add_route()
     return application
 
 
@@ -82,6 +90,7 @@ def admin_application(
     _add_page(application, crowd, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
     Commands(admin, callers, application[CONNECTIONS]).add_routes(application, guard)
+    Openapi(application, needs_token=token is not None).add_route()
     return application
 
 
@@ -90,6 +99,7 @@ def _bare(limits: Limits, traffic: Traffic | None) -> web.Application:
     application = web.Application(middlewares=[bounded(connections), faults_as_json], client_max_size=limits.body)
     application[CONNECTIONS] = connections
     application.on_response_prepare.append(connections.traffic.answered)
+    application[ROUTES] = []
     return application
 
 
@@ -97,31 +107,20 @@ def _add_documents(
     application: web.Application, source: SnapshotSource, max_age: float, trusted: Callable[[web.Request], bool]
 ) -> SharedSource:
     crowd = SharedSource(source)
+    scrapes = SharedRenderings(crowd, metrics)
 
-    def shared(path: str, fragments: Fragments, content_type: str) -> None:
-        renderings = SharedRenderings(crowd, fragments)
+    async def scrape(request: web.Request) -> web.StreamResponse:
+        return await document(request, await scrapes.current(max_age), exposition.CONTENT_TYPE, tagged=False)
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            return await document(request, await renderings.current(max_age), content_type)
-
-        async def stop(_application: web.Application) -> None:
-            await renderings.close()
-
-        application.router.add_get(path, handle)
-        application.on_cleanup.append(stop)
-
-    application.router.add_get("/healthz", _healthz)
-    application.router.add_get("/readyz", _readyz(crowd, max_age))
-    shared("/metrics", metrics, exposition.CONTENT_TYPE)
-    shared("/api/v1/status", json_document.status, JSON)
-    shared("/api/v1/virtual_servers", json_document.virtual_servers, JSON)
-    application.router.add_get("/api/v1/virtual_servers/{name}", _virtual_server(crowd, max_age))
-    add_reading_routes(application, crowd, max_age, trusted)
-
-    async def stop_source(_application: web.Application) -> None:
+    async def stop(_application: web.Application) -> None:
+        await scrapes.close()
         await crowd.close()
 
-    application.on_cleanup.append(stop_source)
+    add_route(application, HEALTHZ, _healthz)
+    add_route(application, READYZ, _readyz(crowd, max_age))
+    add_route(application, METRICS, scrape)
+    Reading(crowd, max_age, trusted).add_routes(application)
+    application.on_cleanup.append(stop)
     return crowd
 
 
@@ -136,8 +135,8 @@ def _add_page(
     add_page_routes(application, source, max_age, connections=connections, index=_index, events=events, history=history)
 
 
-async def _index(_request: web.Request) -> web.StreamResponse:
-    return answer(_INDEX)
+async def _index(request: web.Request) -> web.StreamResponse:
+    return answer({"name": "healthlb", "paths": [each.path for each in request.app[ROUTES] if each.method == "GET"]})
 
 
 async def _healthz(_request: web.Request) -> web.StreamResponse:
@@ -151,18 +150,6 @@ def _readyz(source: SnapshotSource, max_age: float) -> Handler:
             return answer({"ready": True, "reasons": []})
         because = await _sentences(snapshot)
         return answer({"ready": False, "reasons": because, "error": " ".join(because)}, status=503)
-
-    return handle
-
-
-def _virtual_server(source: SnapshotSource, max_age: float) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        snapshot = await source.snapshot(max_age)
-        for one in snapshot.virtual_servers:
-            if one.name == name:
-                return await document(request, await in_slices(json_document.virtual_server(one)), JSON)
-        return failure(404, f"There is no virtual server {name!r}.")
 
     return handle
 

@@ -4,20 +4,24 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+
+from healthlb.api import kinds
+from healthlb.api.kinds import kind
 
 LONGEST_TEXT = 500
 LONGEST_NAME = 64
 LONGEST_DURATION = 10 * 365 * 86400.0
 
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _DURATION = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>ms|s|m|h|d)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
-Kind = Callable[[Any], Any]
-"""Takes a JSON value and returns what it stands for; raises ValueError with what is wrong with it."""
+Kind = kinds.Kind[Any]
+"""Takes a JSON value."""
 
 
 class BodyError(Exception):
@@ -51,7 +55,7 @@ async def body_of(request: web.Request, kinds: Mapping[str, Kind], required: str
 def one_line(longest: int) -> Kind:
     """Text without line breaks or other control characters, of so many characters at most."""
 
-    def kind(value: Any) -> str:
+    def take(value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError(f"expected text, found {_shown(value)}")
         if len(value) > longest:
@@ -60,9 +64,10 @@ def one_line(longest: int) -> Kind:
             raise ValueError("expected one line of printable text, found a control character")
         return value.strip()
 
-    return kind
+    return kinds.Kind(take, {"type": "string", "maxLength": longest, "pattern": _PRINTABLE})
 
 
+@kind(type="boolean")
 def boolean(value: Any) -> bool:
     """Take true or false."""
     if not isinstance(value, bool):
@@ -70,6 +75,7 @@ def boolean(value: Any) -> bool:
     return value
 
 
+@kind(type="integer", minimum=0, maximum=65535)
 def weight(value: Any) -> int:
     """Take a weight, as the kernel's scheduling has it."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -79,6 +85,13 @@ def weight(value: Any) -> int:
     return value
 
 
+@kind(
+    anyOf=[
+        {"type": "string", "pattern": f"^{_DURATION.pattern.replace('?P<number>', '').replace('?P<unit>', '')}$"},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_DURATION},
+    ],
+    examples=["30s", "2h", 90],
+)
 def duration(value: Any) -> float:
     """Take a length of time above 0 as the file has it, `30s`, `2h`, or a number of seconds; return float seconds."""
     seconds = math.nan
@@ -94,6 +107,7 @@ def duration(value: Any) -> float:
     return seconds
 
 
+@kind(type="object")
 def record(value: Any) -> dict[str, Any]:
     """Take a JSON object whose keys are somebody else's to judge."""
     if not isinstance(value, dict):

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from healthlb.api import bodies
-from healthlb.api.answers import Handler, answer, failure
+from healthlb.api import bodies, shapes
+from healthlb.api.answers import JSON, Handler, answer, failure
 from healthlb.api.bodies import BodyError, Kind, body_of
 from healthlb.api.callers import Callers
 from healthlb.api.connections import Connections
 from healthlb.api.guard import Guard
+from healthlb.api.routes import UNFORESEEN, UNREAD, Route, add_route, told
 from healthlb.api.source import Admin, ReloadOutcome
 from healthlb.model.changes import (
     Actor,
@@ -49,6 +50,7 @@ class Command:
     name: str
     method: str
     path: str
+    summary: str
     change: Callable[[Target, Mapping[str, Any]], Change]
     kinds: Mapping[str, Kind]
     required: str = ""
@@ -66,27 +68,74 @@ COMMANDS = (
         "drain",
         "POST",
         "/drain",
+        "Give no new connections",
         _drain,
         {"remove": bodies.boolean, "deadline": bodies.duration, "expires": bodies.duration},
     ),
-    Command("undrain", "POST", "/undrain", lambda target, _: Lift(target, "admin"), {}),
+    Command(
+        "undrain", "POST", "/undrain", "Take back a drain and a disable", lambda target, _: Lift(target, "admin"), {}
+    ),
     Command(
         "disable",
         "POST",
         "/disable",
+        "Take the row out now",
         lambda target, body: Disable(target, body.get("expires")),
         {"expires": bodies.duration},
     ),
-    Command("enable", "POST", "/enable", lambda target, _: Lift(target, "admin"), {}),
+    Command(
+        "enable", "POST", "/enable", "Take back a drain and a disable", lambda target, _: Lift(target, "admin"), {}
+    ),
     Command(
         "weight",
         "PUT",
         "/weight",
+        "Give another weight",
         lambda target, body: SetWeight(target, body["weight"], body.get("expires")),
         {"weight": bodies.weight, "expires": bodies.duration},
         "weight",
     ),
-    Command("weight", "DELETE", "/weight", lambda target, _: Lift(target, "weight"), {}),
+    Command("weight", "DELETE", "/weight", "Take back another weight", lambda target, _: Lift(target, "weight"), {}),
+)
+
+
+_REFUSALS = {
+    401: told("Over TCP this needs the token.", shapes.Failure, "WWW-Authenticate"),
+    403: told("A page of another site asks.", shapes.Failure),
+    413: told("The body is too large.", shapes.Failure),
+    415: told("The body is said to be no JSON.", shapes.Failure),
+    429: told("Too many wrong tokens came from this address.", shapes.Failure, "Retry-After"),
+    500: UNFORESEEN,
+    503: UNREAD,
+}
+
+
+def _route(method: str, path: str, summary: str, kinds: Mapping[str, Kind], required: str = "") -> Route:
+    """Return the route of a change."""
+    answers = {
+        200: told("It is done.", shapes.Changed),
+        404: told("Nothing has that name.", shapes.Changed | shapes.Failure),
+        409: told("It is refused, as the message says.", shapes.Changed),
+        422: told("The body cannot be taken.", shapes.Changed),
+    }
+    body = {**kinds, **_SAID}
+    return Route(method, path, summary, {**answers, **_REFUSALS}, body=body, required=required, guarded=True)
+
+
+ADD = _route("POST", POOL, "Add a real server", {"real_server": bodies.record}, "real_server")
+REMOVE = _route("DELETE", POOL + "/{rs}", "Remove a real server until it is added again", {})
+RELOAD = Route(
+    "POST",
+    "/api/v1/reload",
+    "Read the configuration again",
+    {
+        200: told("It is in force.", shapes.Reloaded),
+        202: told("The reload has begun; wait is false.", shapes.Reloaded),
+        422: told("The file is refused, or the body cannot be taken.", shapes.Reloaded | shapes.Changed),
+        **_REFUSALS,
+    },
+    body={"force": bodies.boolean, "wait": bodies.boolean, **_SAID},
+    guarded=True,
 )
 
 
@@ -106,15 +155,16 @@ class Commands:
     def add_routes(self, application: web.Application, guard: Guard) -> None:
         """Add all commands, guarded."""
 
-        def add(name: str, method: str, path: str, handler: Handler) -> None:
-            application.router.add_route(method, path, guard.guarded(name, _judged(handler)))
+        def add(name: str, route: Route, handler: Handler) -> None:
+            add_route(application, route, guard.guarded(name, _judged(handler)))
 
         for place in PLACES:
-            for command in COMMANDS:
-                add(command.name, command.method, place + command.path, self._of_target(command))
-        add("add", "POST", POOL, self._add)
-        add("remove", "DELETE", POOL + "/{rs}", self._remove)
-        add("reload", "POST", "/api/v1/reload", self._reload)
+            for each in COMMANDS:
+                route = _route(each.method, place + each.path, each.summary, each.kinds, each.required)
+                add(each.name, route, self._of_target(each))
+        add("add", ADD, self._add)
+        add("remove", REMOVE, self._remove)
+        add("reload", RELOAD, self._reload)
 
     def _of_target(self, command: Command) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -125,7 +175,7 @@ class Commands:
         return handle
 
     async def _add(self, request: web.Request) -> web.StreamResponse:
-        body = await body_of(request, {"real_server": bodies.record, **_SAID}, "real_server")
+        body = await body_of(request, ADD.body or {}, ADD.required)
         pool = request.match_info["vs"]
         return await self._change(request, body, Add(pool, json.dumps(body["real_server"])), f"add to {pool}")
 
@@ -135,18 +185,22 @@ class Commands:
         return await self._change(request, body, Remove(target), f"remove of {target}")
 
     async def _reload(self, request: web.Request) -> web.StreamResponse:
-        body = await body_of(request, {"force": bodies.boolean, "wait": bodies.boolean, **_SAID})
+        body = await body_of(request, RELOAD.body or {})
         actor = await self._actor(request, body)
         reload = self._reloaded(actor, force=body.get("force", False))
         if not body.get("wait", True):
             self._begin(reload).add_done_callback(_told)
-            return answer({"accepted": None, "message": "The reload has begun.", "changes": []}, status=202)
+            begun: shapes.Reloaded = {"accepted": None, "message": "The reload has begun.", "changes": []}
+            return answer(begun, status=202)
         outcome = await self._seen_through(request, reload)
-        return answer(
-            {"accepted": outcome.accepted, "message": outcome.message, "changes": outcome.changes}
-            | ({} if outcome.accepted else {"error": outcome.message}),
-            status=200 if outcome.accepted else 422,
-        )
+        told: shapes.Reloaded = {
+            "accepted": outcome.accepted,
+            "message": outcome.message,
+            "changes": outcome.changes,
+        }
+        if not outcome.accepted:
+            told["error"] = outcome.message
+        return answer(told, status=200 if outcome.accepted else 422)
 
     async def _reloaded(self, actor: Actor, *, force: bool) -> ReloadOutcome:
         outcome = await self._admin.reload(actor, force=force)
@@ -200,14 +254,15 @@ def _told(task: asyncio.Task[Any]) -> None:
 
 
 def _judged(handler: Handler) -> Handler:
-    """Return a handler that answers a body that cannot be taken (RFC 9110 section 15.5.21)."""
+    """Return a handler that answers a body that is no JSON or cannot be taken (RFC 9110 sections 15.5.16, 15.5.21)."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        if request.can_read_body and "Content-Type" in request.headers and request.content_type != JSON:
+            return failure(415, f"A body is to be {JSON}, as its Content-Type is to say.", Accept=JSON)
         try:
             return await handler(request)
         except BodyError as error:
-            same = {"result": "refused", "message": str(error), "servers": [], "warnings": []}
-            return answer({"error": str(error), **same}, 422)
+            return _answered(ChangeOutcome("refused", str(error)), 422)
 
     return handle
 
@@ -217,14 +272,13 @@ def _target(request: web.Request) -> Target:
     return Target(names["host"]) if "host" in names else Target(names["rs"], names["vs"])
 
 
-def _answered(outcome: ChangeOutcome) -> web.Response:
-    return answer(
-        ({} if outcome.result == "done" else {"error": outcome.message})
-        | {
-            "result": outcome.result,
-            "message": outcome.message,
-            "servers": [{"virtual_server": pool, "real_server": server} for pool, server in outcome.servers],
-            "warnings": outcome.warnings,
-        },
-        _STATUS[outcome.result],
-    )
+def _answered(outcome: ChangeOutcome, status: int | None = None) -> web.Response:
+    said: shapes.Changed = {
+        "result": outcome.result,
+        "message": outcome.message,
+        "servers": [{"virtual_server": pool, "real_server": server} for pool, server in outcome.servers],
+        "warnings": outcome.warnings,
+    }
+    if outcome.result != "done":
+        said["error"] = outcome.message
+    return answer(said, status or _STATUS[outcome.result])

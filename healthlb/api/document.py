@@ -4,11 +4,22 @@ Every name here is public: add freely, change none. A row that the kernel does n
 and zero traffic, so that programs need no second shape. Times are RFC 3339 in UTC; durations are seconds.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from healthlb.api import shapes
 from healthlb.api.orders import addition, moment, override, overrides, removal, timestamp
+from healthlb.api.picking import (
+    EVERYTHING,
+    Passing,
+    Selection,
+    Tree,
+    array,
+    encode,
+    has_problem,
+    members,
+    pick,
+    pool_has_problem,
+)
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe, escaped
@@ -26,33 +37,76 @@ from healthlb.model.snapshot import (
 )
 from healthlb.model.table import Method, Persistence, ServiceKey
 
-encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _UNUSED = Usage()
+_TURN = 200
+"""Servers that are looked at for problems before the loop may turn."""
 
 
-def status(snapshot: Snapshot) -> Iterator[str]:
+def status(snapshot: Snapshot, only: Selection = EVERYTHING) -> Iterator[str]:
     """Yield `/api/v1/status`, a real server and an order at a time."""
-    head, director = {"taken_at": timestamp(snapshot.taken_at), "ready": snapshot.ready}, snapshot.director
-    yield f'{encode(head)[:-1]},"director":{encode(_director(director))[:-1]},"overrides":'
-    yield from array((encode(override(each)),) for each in director.overrides)
-    yield ',"added":'
-    yield from array((encode(addition(each)),) for each in director.additions)
-    yield '},"virtual_servers":'
-    yield from array(map(virtual_server, snapshot.virtual_servers))
-    yield ',"vrrp":[]}\n'
+    tree, director = only.fields, snapshot.director
+
+    def whole(wanted: Tree | None) -> Iterator[str]:
+        lists = {
+            "overrides": lambda below: array((encode(pick(override(each), below)),) for each in director.overrides),
+            "added": lambda below: array((encode(pick(addition(each), below)),) for each in director.additions),
+        }
+        yield from members(_director(director), lists, wanted)
+
+    parts = {
+        "taken_at": lambda _: (Passing(encode(timestamp(snapshot.taken_at))),),
+        "ready": lambda _: (encode(snapshot.ready),),
+        "director": whole,
+        "virtual_servers": lambda below: array(_pools(snapshot, Selection(below, only.problems))),
+        "vrrp": lambda _: ("[]",),
+    }
+    yield from members({}, parts, tree)
+    yield "\n"
 
 
-def virtual_servers(snapshot: Snapshot) -> Iterator[str]:
+def virtual_servers(snapshot: Snapshot, only: Selection = EVERYTHING) -> Iterator[str]:
     """Yield `/api/v1/virtual_servers`, a real server at a time."""
-    yield '{"virtual_servers":'
-    yield from array(map(virtual_server, snapshot.virtual_servers))
-    yield "}\n"
+    lists = {"virtual_servers": lambda below: array(_pools(snapshot, Selection(below, only.problems)))}
+    yield from members({}, lists, only.fields)
+    yield "\n"
 
 
-def virtual_server(one: VirtualServerStatus) -> Iterator[str]:
-    """Yield one virtual server, a real server at a time."""
+def _pools(snapshot: Snapshot, only: Selection) -> Iterator[Iterable[str] | None]:
+    for one in snapshot.virtual_servers:
+        if not only.problems:
+            yield virtual_server(one, only)
+            continue
+        if pool_has_problem(one):
+            yield virtual_server(one, only)
+            continue
+        for position, server in enumerate((*one.real_servers, *one.sorry_servers), 1):
+            if has_problem(server):
+                yield virtual_server(one, only)
+                break
+            if position % _TURN == 0:
+                yield None
+        yield None
+
+
+def virtual_server(one: VirtualServerStatus, only: Selection = EVERYTHING) -> Iterator[str]:
+    """Yield one virtual server, or what is wanted of it, a real server at a time."""
+
+    def shown(servers: Iterable[RealServerStatus], tree: Tree | None) -> Iterator[str]:
+        return array(
+            (encode(pick(real_server(each), tree)),) if has_problem(each) or not only.problems else None
+            for each in servers
+        )
+
+    lists = {
+        "sorry_servers": lambda tree: shown(one.sorry_servers, tree),
+        "real_servers": lambda tree: shown(one.real_servers, tree),
+    }
+    yield from members(_pool(one), lists, only.fields)
+
+
+def _pool(one: VirtualServerStatus) -> shapes.VirtualServerHead:
     service, usage = one.service, one.usage or _UNUSED
-    head = {
+    return {
         "name": one.name,
         "address": service_address(service.key),
         "protocol": service.key.protocol,
@@ -74,14 +128,10 @@ def virtual_server(one: VirtualServerStatus) -> Iterator[str]:
         },
         "panic": one.panic,
         "sorry_server_active": one.sorry_server_active,
-        "sorry_servers": [real_server(server) for server in one.sorry_servers],
         "leaving": [leaving(row) for row in one.leaving],
         "removed": [removal(each) for each in one.removed],
         **_usage(usage),
     }
-    yield encode(head)[:-1] + ',"real_servers":'
-    yield from array((encode(real_server(server)),) for server in one.real_servers)
-    yield "}"
 
 
 def service_address(key: ServiceKey) -> str:
@@ -89,17 +139,7 @@ def service_address(key: ServiceKey) -> str:
     return str(key) if key.protocol == "fwmark" else str(Endpoint(key.address, key.port))
 
 
-def array(items: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield a JSON array of items that are each given in pieces."""
-    separator = "["
-    for item in items:
-        yield separator
-        yield from item
-        separator = ","
-    yield "[]" if separator == "[" else "]"
-
-
-def _director(director: DirectorStatus) -> dict[str, Any]:
+def _director(director: DirectorStatus) -> shapes.DirectorHead:
     config, table, probing = director.config, director.table, director.probing
     state, journal = director.state, director.journal
     return {
@@ -149,7 +189,7 @@ def _director(director: DirectorStatus) -> dict[str, Any]:
     }
 
 
-def _notifier(notifier: NotifierStatus) -> dict[str, Any]:
+def _notifier(notifier: NotifierStatus) -> shapes.Notifier:
     return {
         "name": notifier.name,
         "type": notifier.type,
@@ -161,7 +201,7 @@ def _notifier(notifier: NotifierStatus) -> dict[str, Any]:
     }
 
 
-def leaving(row: LeavingStatus) -> dict[str, Any]:
+def leaving(row: LeavingStatus) -> shapes.Leaving:
     """Return a row that stays for its connections' sake."""
     return {
         "address": str(row.address),
@@ -173,7 +213,7 @@ def leaving(row: LeavingStatus) -> dict[str, Any]:
     }
 
 
-def real_server(server: RealServerStatus) -> dict[str, Any]:
+def real_server(server: RealServerStatus) -> shapes.RealServer:
     """Return one real server, or one sorry server."""
     return {
         "name": server.name,
@@ -201,7 +241,7 @@ def real_server(server: RealServerStatus) -> dict[str, Any]:
     }
 
 
-def _policy(policy: Policy) -> dict[str, Any]:
+def _policy(policy: Policy) -> shapes.Policy:
     damping = policy.flap_damping
     return {
         "require": policy.require,
@@ -219,7 +259,7 @@ def _policy(policy: Policy) -> dict[str, Any]:
     }
 
 
-def _turns(turns: Turns) -> dict[str, Any]:
+def _turns(turns: Turns) -> shapes.Turns:
     return {
         "turned_at": moment(turns.turned_at or None),
         "recovered_at": moment(turns.recovered_at),
@@ -229,7 +269,7 @@ def _turns(turns: Turns) -> dict[str, Any]:
     }
 
 
-def _check(check: CheckStatus) -> dict[str, Any]:
+def _check(check: CheckStatus) -> shapes.Check:
     last = check.last
     return {
         "name": check.name,
@@ -260,7 +300,7 @@ def _check(check: CheckStatus) -> dict[str, Any]:
     }
 
 
-def _seen(probe: SeenProbe | None) -> dict[str, Any] | None:
+def _seen(probe: SeenProbe | None) -> shapes.SeenProbe | None:
     if probe is None:
         return None
     saw = probe.evidence
@@ -279,7 +319,7 @@ def _seen(probe: SeenProbe | None) -> dict[str, Any] | None:
     }
 
 
-def _schedule(schedule: Schedule | None) -> dict[str, Any] | None:
+def _schedule(schedule: Schedule | None) -> shapes.Schedule | None:
     if schedule is None:
         return None
     return {
@@ -292,19 +332,19 @@ def _schedule(schedule: Schedule | None) -> dict[str, Any] | None:
     }
 
 
-def _feedback(feedback: Feedback | None) -> dict[str, Any] | None:
+def _feedback(feedback: Feedback | None) -> shapes.Feedback | None:
     if feedback is None:
         return None
     return {"weight": feedback.weight, "percent": feedback.percent, "admin": feedback.admin}
 
 
-def connections(usage: Usage | None) -> dict[str, int]:
+def connections(usage: Usage | None) -> shapes.Connections:
     """Return how many connections there are, none where there is no row."""
     usage = usage or _UNUSED
     return {"active": usage.active, "inactive": usage.inactive, "persistent": usage.persistent}
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage) -> shapes.Used:
     rates = usage.rates
     return {
         "connections": connections(usage),
@@ -319,7 +359,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _traffic(traffic: Traffic) -> dict[str, int]:
+def _traffic(traffic: Traffic) -> shapes.Stats:
     return {
         "connections": traffic.connections,
         "in_packets": traffic.in_packets,
@@ -329,12 +369,12 @@ def _traffic(traffic: Traffic) -> dict[str, int]:
     }
 
 
-def _tunnel(method: Method) -> dict[str, Any] | None:
+def _tunnel(method: Method) -> shapes.Tunnel | None:
     tunnel = method.tunnel
     return None if tunnel is None else {"type": tunnel.type, "port": tunnel.port, "checksum": tunnel.checksum}
 
 
-def _persistence(persistence: Persistence | None) -> dict[str, Any] | None:
+def _persistence(persistence: Persistence | None) -> shapes.Persistence | None:
     if persistence is None:
         return None
     return {"timeout": persistence.timeout, "prefix": persistence.prefix, "engine": persistence.engine}

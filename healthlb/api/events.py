@@ -2,19 +2,19 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from aiohttp import web
 
-from healthlb.api import queries
-from healthlb.api.answers import JSON, document, failure, stream_headers
+from healthlb.api import queries, shapes
+from healthlb.api.answers import JSON, failure, stream_headers
 from healthlb.api.connections import Connections
-from healthlb.api.document import array, encode
 from healthlb.api.orders import timestamp
-from healthlb.api.queries import LARGEST_ID, QueryError, query_of
-from healthlb.api.rendering import in_slices
+from healthlb.api.pages import listed
+from healthlb.api.picking import encode
+from healthlb.api.queries import LARGEST_ID, QueryError
+from healthlb.api.routes import TAGGED, Answer, Asked, add_reading, reading, told
 from healthlb.api.source import EventSource
 from healthlb.api.streams import Reader, Streams
 from healthlb.model.events import Event
@@ -43,6 +43,18 @@ _ASKED: dict[str, queries.Kind] = {
     "limit": queries.whole(1, 1000),
 }
 
+EVENTS = reading(
+    "/api/v1/events",
+    "What has happened",
+    {
+        200: Answer("A page, or a stream.", {JSON: shapes.Events, STREAM: None}, (*TAGGED, "Link")),
+        404: told("This director keeps no events.", shapes.Failure),
+    },
+    _ASKED,
+    ("name",),
+    headers={"Last-Event-ID": _IDS},
+)
+
 
 class Events:
     """Answers with events.
@@ -64,21 +76,21 @@ class Events:
         async def stop(_application: web.Application) -> None:
             await self.streams.close()
 
-        application.router.add_get("/api/v1/events", self._answer)
+        add_reading(application, EVENTS, self._answer)
         application.on_shutdown.append(stop)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         if self._source is None:
             return failure(404, "This director keeps no events.")
         follow = takes_stream(request.headers.get("Accept", ""))
         try:
-            query = _query(request, follow=follow)
+            query = _query(request, dict(asked), follow=follow)
         except QueryError as error:
             return failure(400, str(error))
         try:
             if follow:
                 return await self._follow(request, self._source, query)
-            return await _list(request, self._source, query)
+            return await listed(request, self._source, query, as_json)
         except TimeoutError:
             return failure(503, "The event journal did not answer in time.", Retry_After="1")
         except ConnectionError:
@@ -101,6 +113,8 @@ class Events:
     async def _write(self, reader: Reader, source: EventSource, start: "_Start") -> None:
         """Write events until the reader goes, the listener closes or the journal cannot be read."""
         await reader.send(f"retry: {RETRY}\nid: {start.seen}\n: healthlb\n\n")
+        if start.gap is not None:
+            await reader.send(f"event: gap\ndata: {encode(start.gap)}\n\n")
         await self._send(reader, start.first)
         query = start.query
         while True:
@@ -154,11 +168,15 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """How a stream begins: with the id that a client would resume after, and these events; then the query goes on."""
+    """How a stream begins: with the id that a client would resume after, and these events; then the query goes on.
+
+    `gap`: what happened after the id that the client gave is no longer kept, not all of it.
+    """
 
     seen: int
     first: list[Occurrence]
     query: EventQuery
+    gap: shapes.Gap | None = None
 
 
 def shown(event: Occurrence) -> str:
@@ -166,7 +184,7 @@ def shown(event: Occurrence) -> str:
     return f"id: {event.id}\nevent: {event.name}\ndata: {encode(as_json(event))}\n\n"
 
 
-def as_json(event: Occurrence) -> dict[str, Any]:
+def as_json(event: Occurrence) -> shapes.Event:
     """Return an event as a JSON object."""
     return {
         "id": event.id,
@@ -186,19 +204,6 @@ def takes_stream(accept: str) -> bool:
     return STREAM in ranges
 
 
-async def _list(request: web.Request, source: EventSource, query: EventQuery) -> web.StreamResponse:
-    newest = source.last_id
-    events = await source.read(query)
-    last = max([newest, *(event.id for event in events)])
-
-    def fragments() -> Iterator[str]:
-        yield '{"events":'
-        yield from array((encode(as_json(event)),) for event in events)
-        yield f',"last_id":{last}}}\n'
-
-    return await document(request, await in_slices(fragments()), JSON)
-
-
 async def _start(source: EventSource, query: EventQuery) -> _Start:
     """Return where a stream begins.
 
@@ -215,11 +220,24 @@ async def _start(source: EventSource, query: EventQuery) -> _Start:
     if query.after is not None:
         after = query.after if query.after <= newest else 0
     first = await source.read(replace(page, after=after))
-    return _Start(after, first, replace(page, after=first[-1].id if first else after))
+    gap = await _gap(source, query.after or 0, newest)
+    return _Start(after, first, replace(page, after=first[-1].id if first else after), gap)
 
 
-def _query(request: web.Request, *, follow: bool) -> EventQuery:
-    asked = query_of(request, _ASKED, repeated=("name",))
+async def _gap(source: EventSource, after: int, newest: int) -> shapes.Gap | None:
+    """Return what is missing after an id that was seen: events older than the oldest that is kept, or a whole journal.
+
+    Who has seen nothing misses nothing.
+    """
+    if after in {0, newest}:
+        return None
+    oldest = next((event.id for event in await source.read(EventQuery(after=0, limit=1))), None)
+    if after > newest or oldest is None or oldest > after + 1:
+        return {"after": after, "oldest": oldest}
+    return None
+
+
+def _query(request: web.Request, asked: dict[str, Any], *, follow: bool) -> EventQuery:
     if follow:
         if "before" in asked:
             raise QueryError("before: a stream has no end.")

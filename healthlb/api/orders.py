@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
+from healthlb.api import shapes
 from healthlb.model.overrides import Addition, Override, Removal
 
 
@@ -17,12 +17,12 @@ def moment(seconds: float | None) -> str | None:
     return None if seconds is None else timestamp(seconds)
 
 
-def overrides(these: Iterable[Override]) -> list[dict[str, Any]]:
+def overrides(these: Iterable[Override]) -> list[shapes.Override]:
     """Return overrides, as `override` does."""
     return [override(each) for each in these]
 
 
-def override(each: Override) -> dict[str, Any]:
+def override(each: Override) -> shapes.Override:
     """Return an override; `what` is `drain`, `disable` or `weight 5`, and the fields below `scope` are its parts."""
     return {
         "what": _what(each),
@@ -41,16 +41,21 @@ def override(each: Override) -> dict[str, Any]:
     }
 
 
-def addition(each: Addition, *, settings: bool = False) -> dict[str, Any]:
+def addition(each: Addition, *, settings: bool = False) -> shapes.Addition:
     """Return an added real server; `settings` as they were given, for those who may see what the file has."""
-    return (
-        {"virtual_server": each.virtual_server, "address": str(each.address)}
-        | ({"settings": each.settings} if settings else {})
-        | {"who": each.who, "why": each.why, "at": timestamp(each.at)}
-    )
+    told: shapes.Addition = {
+        "virtual_server": each.virtual_server,
+        "address": str(each.address),
+        "who": each.who,
+        "why": each.why,
+        "at": timestamp(each.at),
+    }
+    if settings:
+        told["settings"] = each.settings
+    return told
 
 
-def removal(each: Removal) -> dict[str, Any]:
+def removal(each: Removal) -> shapes.Removal:
     """Return a removed real server."""
     return {
         "virtual_server": each.virtual_server,

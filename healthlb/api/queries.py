@@ -3,20 +3,23 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
 from aiohttp import web
 
+from healthlb.api import kinds
+from healthlb.api.kinds import kind
+
 LARGEST_ID = 2**63 - 1
 LONGEST = 1000
 
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
-Kind = Callable[[str], Any]
-"""Takes a parameter's text and returns what it stands for; raises ValueError with what is wrong with it."""
+Kind = kinds.Kind[str]
+"""Takes a parameter's text."""
 
 
 class QueryError(Exception):
@@ -53,6 +56,7 @@ def query_of(request: web.Request, kinds: Mapping[str, Kind], repeated: Collecti
     return values
 
 
+@kind(type="string", minLength=1, maxLength=LONGEST)
 def name(text: str) -> str:
     """Take a name of something."""
     if not text or len(text) > LONGEST or not text.isprintable():
@@ -63,21 +67,31 @@ def name(text: str) -> str:
 def whole(smallest: int, largest: int) -> Kind:
     """Whole numbers within inclusive bounds."""
 
-    def kind(text: str) -> int:
+    def take(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) <= 19 and smallest <= int(text) <= largest):
             raise ValueError(f"expected a whole number from {smallest} to {largest}, found {shown(text)}")
         return int(text)
 
-    return kind
+    return kinds.Kind(take, {"type": "integer", "minimum": smallest, "maximum": largest})
 
 
+@kind(type="string", enum=["1", "0", "true", "false"])
+def flag(text: str) -> bool:
+    """Take yes or no."""
+    if text not in {"1", "0", "true", "false"}:
+        raise ValueError(f"expected 1 or 0, found {shown(text)}")
+    return text in {"1", "true"}
+
+
+@kind(anyOf=[{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0, "maximum": 999_999_999_999}])
 def moment(text: str) -> float:
     """Take a moment in RFC 3339 (section 5.6) or UNIX seconds; return UNIX seconds."""
     try:
-        seconds = float(text) if _SECONDS.fullmatch(text) else _of_rfc3339(text.upper())
+        # All that is kept happened since 1970.
+        seconds = float(text) if _SECONDS.fullmatch(text) else max(0.0, _of_rfc3339(text.upper()))
     except (ValueError, OverflowError):
         seconds = math.nan
-    if not 0 <= seconds < 1e11:
+    if not 0 <= seconds < 1e12:
         expected = "a moment such as 2026-11-22T10:15:00Z, or seconds since 1970"
         raise ValueError(f"expected {expected}, found {shown(text)}")
     return seconds
@@ -86,15 +100,16 @@ def moment(text: str) -> float:
 def one_of(words: Collection[str]) -> Kind:
     """One of the words that there are."""
 
-    def kind(text: str) -> str:
+    def take(text: str) -> str:
         if text not in words:
             near = difflib.get_close_matches(text[:64], words, 1)
             raise ValueError(f"there is no {shown(text)}" + (f"; did you mean {near[0]}?" if near else ""))
         return text
 
-    return kind
+    return kinds.Kind(take, {"type": "string", "enum": sorted(words)})
 
 
+@kind(type="string", minLength=2, maxLength=LONGEST, examples=["192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80"])
 def host(text: str) -> tuple[str, int | None]:
     """Take an IP address, with a port or without; return the address as `ipaddress` spells it, and the port."""
     address, port = text, ""

@@ -10,8 +10,12 @@ on memory.
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager
+from hashlib import blake2b
 
+from healthlb.api.picking import Passing
 from healthlb.api.source import SnapshotSource, fault_seen
 from healthlb.model.snapshot import Snapshot
 
@@ -24,6 +28,12 @@ CHUNK = 32 * 1024
 REST = 4.0
 """How long a rendering serves, in multiples of the work that it took: milliseconds for ten servers, 1 s for 10,000."""
 
+MOST_CHOSEN = 16
+"""Different renderings that there are at once of what readers choose."""
+
+CHOSEN_REST = 1.0
+"""How long nobody's choice is rendered after one was, in multiples of the work that it took."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 
 Fragments = Callable[[Snapshot], Iterator[str]]
@@ -32,15 +42,17 @@ Fragments = Callable[[Snapshot], Iterator[str]]
 class Rendering:
     """One finished document: gzip pieces, each of which ends where a chunk of the text does (RFC 1952).
 
-    `length` is the bytes of the text, `work` the seconds that the rendering took of the loop.
+    `length` is the bytes of the text, `work` the seconds that the rendering took of the loop. Texts with one `tag` say
+    the same, but for what is of the moment alone.
     """
 
-    __slots__ = ("compressed", "length", "work")
+    __slots__ = ("compressed", "length", "tag", "work")
 
-    def __init__(self, compressed: tuple[bytes, ...], length: int, work: float) -> None:
+    def __init__(self, compressed: tuple[bytes, ...], length: int, work: float, tag: str) -> None:
         self.compressed = compressed
         self.length = length
         self.work = work
+        self.tag = tag
 
     @property
     def compressed_length(self) -> int:
@@ -58,28 +70,39 @@ class Rendering:
 async def in_slices(fragments: Iterator[str]) -> Rendering:
     """Render fragments, giving the loop its turn after every `SLICE` seconds."""
     deflate = zlib.compressobj(1, wbits=_GZIP)
+    digest = blake2b(digest_size=12)
     compressed: list[bytes] = []
     pieces: list[str] = []
+    passing = False
     size = length = 0
     work = 0.0
     since = time.perf_counter()
+
+    def text() -> bytes:
+        # A lone surrogate, which a YAML escape can make, has no UTF-8 form.
+        whole = "".join(pieces).encode(errors="replace")
+        lasting = (each for each in pieces if not isinstance(each, Passing))
+        digest.update("".join(lasting).encode(errors="replace") if passing else whole)
+        return whole
+
     for fragment in fragments:
         pieces.append(fragment)
+        passing = passing or isinstance(fragment, Passing)
         size += len(fragment)
         if size >= CHUNK:
-            # A lone surrogate, which a YAML escape can make, has no UTF-8 form.
-            text = "".join(pieces).encode(errors="replace")
-            compressed.append(deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))
-            length += len(text)
+            chunk = text()
+            compressed.append(deflate.compress(chunk) + deflate.flush(zlib.Z_SYNC_FLUSH))
+            length += len(chunk)
             pieces.clear()
-            size = 0
+            passing, size = False, 0
         if (spent := time.perf_counter() - since) >= SLICE:
             work += spent
             await asyncio.sleep(0)
             since = time.perf_counter()
-    text = "".join(pieces).encode(errors="replace")
-    compressed.append(deflate.compress(text) + deflate.flush())
-    return Rendering(tuple(compressed), length + len(text), work + time.perf_counter() - since)
+    chunk = text()
+    compressed.append(deflate.compress(chunk) + deflate.flush())
+    work += time.perf_counter() - since
+    return Rendering(tuple(compressed), length + len(chunk), work, digest.hexdigest())
 
 
 class SharedRenderings:
@@ -89,11 +112,22 @@ class SharedRenderings:
     is older than the question by the time that the making takes.
     """
 
-    def __init__(self, source: SnapshotSource, fragments: Fragments) -> None:
+    def __init__(self, source: SnapshotSource, fragments: Fragments, turns: "Turns | None" = None) -> None:
         self._source = source
         self._fragments = fragments
+        self._turns = turns or Turns(0.0)
         self._task: asyncio.Task[Rendering] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether there is one that is being made."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is none."""
+        return self._task is None
 
     async def current(self, max_age: float) -> Rendering:
         """Return a rendering of what the director knows now, or knew just before."""
@@ -112,7 +146,9 @@ class SharedRenderings:
 
     async def _make(self, max_age: float) -> Rendering:
         try:
-            rendering = await in_slices(self._fragments(await self._source.snapshot(max_age)))
+            async with self._turns.one() as rest_after:
+                rendering = await in_slices(self._fragments(await self._source.snapshot(max_age)))
+                rest_after(rendering.work)
         except BaseException:
             self._forget()
             raise
@@ -124,3 +160,81 @@ class SharedRenderings:
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
+
+
+class Turns:
+    """One rendering at a time, and after each a pause of `rest` times the work that it took.
+
+    Whoever would wait for more than `patience` seconds is told so by TimeoutError.
+    """
+
+    def __init__(self, rest: float, patience: float = 10.0) -> None:
+        self._rest = rest
+        self._patience = patience
+        self._lock = asyncio.Lock()
+        self._free_at = 0.0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Callable[[float], None]]:
+        """Wait for a turn and have it; what is yielded is to be told the seconds of work."""
+        loop = asyncio.get_running_loop()
+        worked = 0.0
+
+        def rest_after(seconds: float) -> None:
+            nonlocal worked
+            worked = seconds
+
+        async with asyncio.timeout(self._patience):
+            await self._lock.acquire()
+            try:
+                await asyncio.sleep(max(0.0, self._free_at - loop.time()))
+            except BaseException:
+                self._lock.release()
+                raise
+        try:
+            yield rest_after
+        finally:
+            self._free_at = loop.time() + self._rest * worked
+            self._lock.release()
+
+
+class CrowdedError(Exception):
+    """Too many different renderings are being made."""
+
+
+class ChosenRenderings:
+    """Renderings of which readers choose the contents: made one after the other, and shared by who choose the same.
+
+    There are `MOST_CHOSEN` at once, those that still serve among them. So a crowd with as many wishes as readers takes
+    no more of the loop, and of memory, than one document does.
+    """
+
+    def __init__(self, source: SnapshotSource) -> None:
+        self._source = source
+        self._turns = Turns(CHOSEN_REST)
+        self._shared: OrderedDict[Hashable, SharedRenderings] = OrderedDict()
+
+    async def current(self, choice: Hashable, fragments: Fragments, max_age: float) -> Rendering:
+        """Return a rendering of a choice; raise CrowdedError where there is no room for one more."""
+        shared = self._shared.get(choice)
+        if shared is None:
+            await self._make_room()
+            shared = self._shared.setdefault(choice, SharedRenderings(self._source, fragments, self._turns))
+        return await shared.current(max_age)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        for each in self._shared.values():
+            await each.close()
+
+    async def _make_room(self) -> None:
+        for choice in [choice for choice, each in self._shared.items() if each.idle]:
+            del self._shared[choice]
+        if len(self._shared) < MOST_CHOSEN:
+            return
+        for choice, each in self._shared.items():
+            if not each.under_way:
+                del self._shared[choice]
+                await each.close()
+                return
+        raise CrowdedError

@@ -24,6 +24,7 @@ Session = aiohttp.ClientSession
 WORDS = "an operator's token"
 BEARER = {"Authorization": f"Bearer {WORDS}"}
 DEADLINE = 60.0
+JSON = {"Content-Type": "application/json"}
 SHOP = "/api/v1/virtual_servers/shop/real_servers"
 WEB1, HOST = Target("web1", "shop"), Target("192.0.2.11")
 
@@ -173,7 +174,7 @@ def test_no_body_is_a_fault_of_the_director(source: Any, asked: list[tuple[tuple
     async def talk(session: Session) -> list[int]:
         found = []
         for (method, path), body in asked:
-            async with session.request(method, SHOP + path, data=json.dumps(body)) as response:
+            async with session.request(method, SHOP + path, data=json.dumps(body), headers=JSON) as response:
                 found.append(response.status)
                 assert isinstance(await response.json(), dict)
         return found

@@ -129,7 +129,7 @@ def test_sorry_servers_and_rows_that_leave_are_shown_of_a_host_too(drained: Any)
     ("query", "sentence"),
     [
         ("?hots=192.0.2.1", "There is no parameter 'hots'; did you mean host?"),
-        ("?x=1", "There is no parameter 'x'; there are host, virtual_server, real_server."),
+        ("?x=1", "There is no parameter 'x'; there are host, virtual_server, real_server, fields, problems."),
         ("?host=web1", "host: expected an IP address, or one with a port, found 'web1'."),
         ("?host=192.0.2.1:99999", "host: expected an IP address"),
         ("?host=%5B::1%5Dx", "host: expected an IP address"),

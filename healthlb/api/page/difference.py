@@ -6,9 +6,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from healthlb.api.document import encode
 from healthlb.api.orders import timestamp
 from healthlb.api.page.overview import PoolView, State, Work, pool_fragments
+from healthlb.api.picking import encode
 
 _STRETCH = 64
 

@@ -11,13 +11,6 @@ CONTENT_SECURITY_POLICY = (
 PAGE = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 
 
-def has_already(request: web.Request, tag: str) -> bool:
-    """Say whether a client has what a tag names, compared weakly (RFC 9110 sections 8.8.3.2 and 13.1.2)."""
-    given = request.headers.get("If-None-Match", "")
-    wanted = tag.removeprefix("W/")
-    return given.strip() == "*" or wanted in [each.strip().removeprefix("W/") for each in given.split(",")]
-
-
 def not_modified(tag: str, **headers: str) -> web.Response:
     """Return the answer to a client that has it already (RFC 9110 section 15.4.5)."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}

@@ -9,9 +9,10 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from healthlb.api.document import array, encode, service_address
+from healthlb.api.document import service_address
 from healthlb.api.orders import moment, timestamp
 from healthlb.api.page.words import one_line, reason, visible
+from healthlb.api.picking import array, encode
 from healthlb.model.counters import Usage
 from healthlb.model.snapshot import (
     DirectorStatus,

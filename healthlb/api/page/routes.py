@@ -5,22 +5,84 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from healthlb.api import queries
-from healthlb.api.answers import JSON, SECURITY, Handler, document, failure, takes_gzip
+from healthlb.api import shapes as api
+from healthlb.api.answers import JSON, SECURITY, Handler, document, failure
 from healthlb.api.connections import Connections
-from healthlb.api.document import encode
+from healthlb.api.negotiation import known, takes_gzip
 from healthlb.api.orders import moment
-from healthlb.api.page import rows
+from healthlb.api.page import rows, shapes
 from healthlb.api.page.assets import assets
-from healthlb.api.page.first_view import FirstView
-from healthlb.api.page.headers import has_already, not_modified
+from healthlb.api.page.first_view import HTML, FirstView
+from healthlb.api.page.headers import not_modified
 from healthlb.api.page.live import Live
-from healthlb.api.page.stream import Changes
-from healthlb.api.queries import QueryError, query_of
+from healthlb.api.page.stream import IDS, Changes
+from healthlb.api.picking import encode
 from healthlb.api.rendering import in_slices
+from healthlb.api.routes import (
+    SAME,
+    TAGGED,
+    UNFORESEEN,
+    UNREAD,
+    Answer,
+    Answering,
+    Asked,
+    Route,
+    add_reading,
+    add_route,
+    reading,
+    told,
+)
 from healthlb.api.source import EventSource, HistorySource, SnapshotSource
 
 MOST_HISTORIES = 100
 """Virtual servers whose last hour is answered at once."""
+
+PAGE = Route(
+    "GET",
+    "/",
+    "The page for a browser, what there is to read for a program",
+    {200: Answer("It.", {JSON: api.Index, HTML: None}, TAGGED), 304: SAME, 500: UNFORESEEN, 503: UNREAD},
+)
+ASSET = Route(
+    "GET",
+    "/assets/{name}",
+    "A file of the page",
+    {
+        200: Answer("The file.", dict.fromkeys(sorted({each.content_type for each in assets().values()})), TAGGED),
+        304: SAME,
+        404: told("There is no such file.", api.Failure),
+        500: UNFORESEEN,
+    },
+)
+OVERVIEW = reading("/api/v1/overview", "All that the page draws", {200: told("Its state.", shapes.Overview, *TAGGED)})
+LIVE = reading(
+    "/api/v1/live",
+    "What has changed on the page, as a stream",
+    {200: Answer("Differences.", {"text/event-stream": None})},
+    {"after": IDS},
+    headers={"Last-Event-ID": IDS},
+)
+_UNKNOWN = told("There is no virtual server of this name.", api.Failure)
+ROWS = reading(
+    "/api/v1/rows",
+    "What changes with every probe",
+    {200: told("The rows.", shapes.Rows, *TAGGED), 404: _UNKNOWN},
+    {
+        "virtual_server": queries.name,
+        "real_server": queries.name,
+        "from": queries.whole(0, 10**6),
+        "count": queries.whole(1, rows.MOST),
+    },
+    needed=("virtual_server",),
+)
+HISTORY = reading(
+    "/api/v1/history",
+    "The last hour of virtual servers",
+    {200: told("Those that are known.", shapes.History, *TAGGED), 404: told("There is none.", api.Failure)},
+    {"virtual_server": queries.name},
+    ("virtual_server",),
+    needed=("virtual_server",),
+)
 
 
 def add_page_routes(
@@ -45,13 +107,12 @@ def add_page_routes(
         await page.close()
         await live.close()
 
-    add = application.router.add_get
-    add("/", page.answer)
-    add("/assets/{name}", _asset)
-    add("/api/v1/overview", _overview(live))
-    add("/api/v1/live", changes.answer)
-    add("/api/v1/rows", _rows(source, max_age))
-    add("/api/v1/history", _history(history))
+    add_route(application, PAGE, page.answer)
+    add_route(application, ASSET, _asset)
+    add_reading(application, OVERVIEW, _overview(live))
+    add_reading(application, LIVE, changes.answer)
+    add_reading(application, ROWS, _rows(source, max_age))
+    add_reading(application, HISTORY, _history(history))
     application.on_shutdown.append(stop_streams)
     application.on_cleanup.append(stop)
 
@@ -61,7 +122,7 @@ async def _asset(request: web.Request) -> web.StreamResponse:
     asset = assets().get(name)
     if asset is None:
         return failure(404, f"There is nothing at {request.path}.")
-    if has_already(request, asset.tag):
+    if known(request.headers.getall("If-None-Match", []), asset.tag):
         return not_modified(asset.tag, Cache_Control="no-cache", Vary="Accept-Encoding")
     gzip = takes_gzip(request.headers.get("Accept-Encoding", ""))
     headers = SECURITY | {"Content-Type": asset.content_type, "ETag": asset.tag}
@@ -70,56 +131,32 @@ async def _asset(request: web.Request) -> web.StreamResponse:
     return web.Response(body=asset.compressed if gzip else asset.plain, headers=headers)
 
 
-def _overview(live: Live) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            query_of(request, {})
-        except QueryError as error:
-            return failure(400, str(error))
+def _overview(live: Live) -> Answering:
+    async def handle(request: web.Request, _asked: Asked) -> web.StreamResponse:
         state, rendering = await live.rendering()
-        tag = f'W/"{state.id}"'
-        if has_already(request, tag):
-            return not_modified(tag, Cache_Control="no-cache", Vary="Accept-Encoding")
-        return await document(request, rendering, JSON, {"ETag": tag, "Cache-Control": "no-cache"})
+        return await document(request, rendering, JSON, {"ETag": f'W/"{state.id}"'})
 
     return handle
 
 
-def _rows(source: SnapshotSource, max_age: float) -> Handler:
-    asked: dict[str, queries.Kind] = {
-        "virtual_server": queries.name,
-        "real_server": queries.name,
-        "from": queries.whole(0, 10**6),
-        "count": queries.whole(1, rows.MOST),
-    }
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            query = query_of(request, asked)
-        except QueryError as error:
-            return failure(400, str(error))
-        if "virtual_server" not in query:
-            return failure(400, "virtual_server: is required.")
+def _rows(source: SnapshotSource, max_age: float) -> Answering:
+    async def handle(request: web.Request, asked: Asked) -> web.StreamResponse:
         snapshot = await source.snapshot(max_age)
         for one in snapshot.virtual_servers:
-            if one.name == query["virtual_server"]:
-                wanted = query.get("from", 0), query.get("count", 60), query.get("real_server")
+            if one.name == asked["virtual_server"]:
+                wanted = asked.get("from", 0), asked.get("count", 60), asked.get("real_server")
                 return await document(request, await in_slices(rows.rows(snapshot, one, *wanted)), JSON)
-        return failure(404, f"There is no virtual server {query['virtual_server']!r}.")
+        return failure(404, f"There is no virtual server {asked['virtual_server']!r}.")
 
     return handle
 
 
-def _history(history: HistorySource | None) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            names = query_of(request, {"virtual_server": queries.name}, repeated=("virtual_server",))
-        except QueryError as error:
-            return failure(400, str(error))
-        wanted = dict.fromkeys(names.get("virtual_server", ()))
+def _history(history: HistorySource | None) -> Answering:
+    async def handle(request: web.Request, asked: Asked) -> web.StreamResponse:
+        wanted = dict.fromkeys(asked["virtual_server"])
         if history is None:
             return failure(404, "This director keeps no history.")
-        if not 1 <= len(wanted) <= MOST_HISTORIES:
+        if len(wanted) > MOST_HISTORIES:
             return failure(400, f"virtual_server: expected 1 to {MOST_HISTORIES} of them, found {len(wanted)}.")
         found = {name: series for name in wanted if (series := history.series(name)) is not None}
         head = {"step": history.step, "end": moment(history.end)}

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from healthlb.api.document import array, encode, real_server
+from healthlb.api.document import real_server
 from healthlb.api.orders import timestamp
 from healthlb.api.page.overview import generation
 from healthlb.api.page.words import one_line, urgent
+from healthlb.api.picking import array, encode
 from healthlb.model.counters import Usage
 from healthlb.model.snapshot import RealServerStatus, Snapshot, VirtualServerStatus
 

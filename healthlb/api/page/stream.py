@@ -8,7 +8,8 @@ from healthlb.api import queries
 from healthlb.api.answers import failure, stream_headers
 from healthlb.api.connections import Connections
 from healthlb.api.page.live import Live
-from healthlb.api.queries import LARGEST_ID, QueryError, query_of
+from healthlb.api.queries import LARGEST_ID, QueryError
+from healthlb.api.routes import Asked
 from healthlb.api.streams import Reader, Streams
 
 ALIVE = 5.0
@@ -17,7 +18,7 @@ RETRY = 1000
 """Milliseconds after which a client is to come again when its stream has ended."""
 RESET = "event: reset\ndata: {}\n\n"
 
-_IDS = queries.whole(0, LARGEST_ID)
+IDS = queries.whole(0, LARGEST_ID)
 
 
 class Changes:
@@ -29,10 +30,10 @@ class Changes:
         self._turns = asyncio.Lock()
         self.streams = Streams(connections)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         """Answer `/api/v1/live`."""
         try:
-            known = _known(request)
+            known = _known(request, asked)
         except QueryError as error:
             return failure(400, str(error))
         if not self.streams.room():
@@ -77,14 +78,13 @@ class Changes:
                     await reader.send(": alive\n\n")
 
 
-def _known(request: web.Request) -> int | None:
+def _known(request: web.Request, asked: Asked) -> int | None:
     """Return the state that a client has: `Last-Event-ID` where it comes again, else `after`."""
-    asked = query_of(request, {"after": _IDS})
     last = request.headers.get("Last-Event-ID", "")
     if not last:
         known: int | None = asked.get("after")
         return known
     try:
-        return _IDS(last)  # type: ignore[no-any-return]
+        return int(IDS(last))
     except ValueError as error:
         raise QueryError(f"Last-Event-ID: {error}.") from None

@@ -1,0 +1,159 @@
+"""The shapes of what the page's script lives on. They belong to the page and may change with it."""
+
+from typing import Annotated, Any, Literal, TypedDict
+
+from healthlb.api.shapes import Count, Fact, Moment, PoolWord, Share
+
+Row = Annotated[
+    list[Any],
+    Fact("minItems", 10),
+    Fact("maxItems", 10),
+    "name, address, health, admin, configured, effective and kernel weight, since, flags, reason",
+]
+
+
+class OverviewNotifier(TypedDict):
+    """The messages of one notifier."""
+
+    name: str
+    failing: str | None
+    waiting: Count
+
+
+class OverviewDirector(TypedDict):
+    """The director itself."""
+
+    name: str
+    version: str
+    started_at: Moment
+    ready: bool
+    in_sync: bool
+    last_resync_at: Moment | None
+    failing: list[str]
+    refused: str | None
+    warnings: list[str]
+    problems: list[str]
+    backend: str
+    probes: Count
+    late_total: Count
+    loop_lag_p99: float | None
+    role: str | None
+    state_failing: str | None
+    journal_failing: str | None
+    notifiers: list[OverviewNotifier]
+    overrides: Count
+
+
+class PoolCounts(TypedDict):
+    """How many virtual servers are in each state."""
+
+    up: Count
+    degraded: Count
+    panic: Count
+    down: Count
+
+
+class ServerCounts(TypedDict):
+    """How many real servers are in each state."""
+
+    up: Count
+    down: Count
+    unknown: Count
+    drained: Count
+
+
+class Counts(TypedDict):
+    """The counts of the page."""
+
+    virtual_servers: PoolCounts
+    real_servers: ServerCounts
+
+
+class Headline(TypedDict):
+    """What the page says first."""
+
+    problems: Count
+    level: Literal["ok", "warning", "bad"]
+    title: str
+
+
+class OverviewQuorum(TypedDict):
+    """The quorum."""
+
+    up: Count
+    met: bool
+
+
+class OverviewPool(TypedDict):
+    """One virtual server."""
+
+    name: str
+    address: str
+    protocol: str
+    scheduler: str
+    method: str
+    state: PoolWord
+    live: Count
+    configured: Count
+    quorum: OverviewQuorum
+    sorry: bool
+    panic: Share
+    active: Count
+    inactive: Count
+    cps: Count
+    in_bps: Count
+    out_bps: Count
+    real_servers: list[Row]
+
+
+class Overview(TypedDict):
+    """All that the page draws."""
+
+    id: Count
+    generation: str
+    taken_at: Moment
+    headline: Headline
+    director: OverviewDirector
+    counts: Counts
+    virtual_servers: list[OverviewPool]
+
+
+Rows = TypedDict(
+    "Rows",
+    {
+        "generation": str,
+        "taken_at": Moment,
+        "virtual_server": str,
+        "from": Count,
+        "total": Count,
+        "rows": list[
+            Annotated[
+                list[Any],
+                Fact("minItems", 10),
+                Fact("maxItems", 10),
+                "recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name",
+            ]
+        ],
+    },
+)
+Rows.__doc__ = "What changes with every probe."
+
+Samples = list[float | None]
+
+
+class PoolHistory(TypedDict):
+    """The last hour of one virtual server, oldest first, null where there was no sample."""
+
+    live_weight: Samples
+    active: Samples
+    connections_per_second: Samples
+    in_bytes_per_second: Samples
+    out_bytes_per_second: Samples
+
+
+class History(TypedDict):
+    """The last hour."""
+
+    step: Annotated[float, "seconds"]
+    end: Moment | None
+    virtual_servers: dict[str, PoolHistory]
