@@ -179,6 +179,9 @@ def _follow(
             headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last)}
             with stream(way, path, headers, SILENCE) as lines:
                 for event in _streamed(lines):
+                    if "id" not in event:  # a gap
+                        complain(f"events after {event['after']} are missing here: the director no longer keeps them")
+                        continue
                     show(event)
                     last = int(event["id"])
         except UnreachableError as error:
