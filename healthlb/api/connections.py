@@ -6,6 +6,7 @@ whenever its reader has taken something.
 """
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,6 +114,26 @@ class Connections:
             self._sweep_later()
 
 
+class _Handler(web.RequestHandler):
+    """Speaks HTTP as aiohttp does, but tells in JSON, too, what is wrong with a head that is no HTTP, or too large."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Return the answer; the fault is logged, and the connection closed after it."""
+        answer = super().handle_error(request, status, exc, message)
+        if isinstance(answer, web.Response):
+            ours = status == 500
+            sentence = "The director met a fault of its own." if ours else "The head of this request cannot be taken."
+            answer.content_type = "application/json"
+            answer.charset = None
+            answer.body = json.dumps({"error": sentence}).encode() + b"\n"
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
 class _Gate(asyncio.Protocol):
     """The first protocol of a connection: counts it, then hands its transport to HTTP or closes it."""
 
@@ -129,6 +150,7 @@ class _Gate(asyncio.Protocol):
             transport.close()
             return
         handler = self._server()
+        handler.__class__ = _Handler
         transport.set_protocol(handler)
         handler.connection_made(transport)
         self._connections.waiting(handler)

@@ -238,15 +238,16 @@ async def _gap(source: EventSource, after: int, newest: int) -> shapes.Gap | Non
 
 
 def _query(request: web.Request, asked: dict[str, Any], *, follow: bool) -> EventQuery:
-    if follow:
-        if "before" in asked:
-            raise QueryError("before: a stream has no end.")
-        last = request.headers.get("Last-Event-ID", "")
-        if last:
-            try:
-                asked["after"] = _IDS(last)
-            except ValueError as error:
-                raise QueryError(f"Last-Event-ID: {error}.") from None
+    if follow and "before" in asked:
+        raise QueryError("before: a stream has no end.")
+    last = request.headers.get("Last-Event-ID", "")
+    if last:
+        try:
+            resumed = _IDS(last)
+        except ValueError as error:
+            raise QueryError(f"Last-Event-ID: {error}.") from None
+        if follow:
+            asked["after"] = resumed
     return EventQuery(
         after=asked.get("after"),
         before=asked.get("before"),

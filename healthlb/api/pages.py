@@ -9,6 +9,7 @@ from aiohttp import web
 from healthlb.api import shapes
 from healthlb.api.answers import JSON, document
 from healthlb.api.picking import array, encode
+from healthlb.api.queries import LARGEST_ID
 from healthlb.api.rendering import in_slices
 from healthlb.api.source import EventSource
 from healthlb.model.occurrence import EventQuery, Occurrence
@@ -54,7 +55,7 @@ async def page_of(source: EventSource, query: EventQuery) -> Page:
     more = len(found) > query.limit
     if query.after is not None:
         events = found[: query.limit]
-        first, last = (events[0].id, events[-1].id) if events else (query.after + 1, query.after)
+        first, last = (events[0].id, events[-1].id) if events else (min(query.after + 1, LARGEST_ID), query.after)
         newer, older = replace(query, after=last), replace(query, after=None, before=first)
         return Page(events, newer if more else None, older if await _any(source, older) else None)
     events = found[-query.limit :]

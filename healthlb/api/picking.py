@@ -18,7 +18,7 @@ from healthlb.model.snapshot import RealServerStatus, VirtualServerStatus
 Tree = Mapping[str, Any]
 """The names that are wanted, each with the tree of what is wanted of it; None instead of a tree: all of it."""
 
-MOST = 200
+MOST = 50
 """Paths that one question may name."""
 
 encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

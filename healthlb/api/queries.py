@@ -15,6 +15,7 @@ from healthlb.api.kinds import kind
 
 LARGEST_ID = 2**63 - 1
 LONGEST = 1000
+_NAME = re.compile(r"^[^\x00-\x1f\x7f-\x9f]+$")
 
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
@@ -56,10 +57,10 @@ def query_of(request: web.Request, kinds: Mapping[str, Kind], repeated: Collecti
     return values
 
 
-@kind(type="string", minLength=1, maxLength=LONGEST)
+@kind(type="string", maxLength=LONGEST, pattern=_NAME.pattern)
 def name(text: str) -> str:
     """Take a name of something."""
-    if not text or len(text) > LONGEST or not text.isprintable():
+    if len(text) > LONGEST or not _NAME.fullmatch(text):
         raise ValueError(f"expected a name, found {shown(text)}")
     return text
 
