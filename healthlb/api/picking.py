@@ -152,6 +152,7 @@ def _fields(shape: type) -> Kind[str]:
 def _meant(path: str, known: Collection[str]) -> str:
     """Return what a path that there is not may stand for: its last names may be right, and the way to them wrong."""
     near = [each for each in known if each.endswith(f".{path}")] if path else []
+    near.sort(key=lambda each: (each.count("."), "sorry" in each))
     near = near or difflib.get_close_matches(path[:100], known, 1)
     return f"; did you mean {near[0]}?" if near else ""
 
