@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from healthlb.api import document
+from healthlb.api import document, shapes
 from healthlb.api.application import admin_application
 from healthlb.api.commands import COMMANDS
+from healthlb.api.openapi.serving import pieces
+from healthlb.api.picking import paths_of
+from healthlb.api.routes import ROUTES
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import Evidence, SeenProbe
 from healthlb.model.health import Feedback
@@ -63,6 +66,26 @@ def with_everything(snapshot: Snapshot) -> Snapshot:
         notifiers=(NotifierStatus("oncall", "webhook", 0, 0, 0, 0),),
     )
     return dataclasses.replace(snapshot, virtual_servers=(pool,), director=director)
+
+
+def test_the_document_and_the_openapi_document_tell_of_the_same_paths_and_fields(source: Any) -> None:
+    """What docs/http.md lists as routes and as fields of the status is in openapi.json, and the other way round."""
+    application = admin_application(source, source, "a token")
+    told = json.loads("".join(pieces(application[ROUTES], needs_token=True)))
+    place = re.compile(r"/api/v1/virtual_servers/\{vs\}/real_servers/\{rs\}(?=/)|/api/v1/hosts/\{host\}(?=/)")
+    served = {(method.upper(), place.sub("…", path)) for path, methods in told["paths"].items() for method in methods}
+    listed = set(re.findall(r"`(GET|POST|PUT|DELETE) ([^` ]+)`", TEXT))
+    listed |= {("GET", "/api/v1/virtual_servers/{name}")}
+    assert listed == served
+    parameters = {
+        each["name"] for methods in told["paths"].values() for one in methods.values() for each in one["parameters"]
+    }
+    assert {name for name in parameters if name.isidentifier()} - WORDS - {"vs", "rs", "host"} == set()
+    fields = {path.rpartition(".")[2] for path in paths_of(shapes.Status)}
+    assert fields - WORDS == set()
+    rows = re.findall(r"^\| (`.*?`) \|", TEXT[TEXT.index("## The status") :], re.MULTILINE)
+    named = {word for row in rows for word in re.findall(r"[a-z_0-9]+", row)}
+    assert named - fields == set()
 
 
 def test_the_document_names_every_field_of_the_status(source: Any) -> None:
