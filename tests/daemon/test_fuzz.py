@@ -20,7 +20,7 @@ from waiting import eventually
 
 TOKEN = "an operator's secret"  # noqa: S105  nobody else's
 PATIENCE = 60.0
-EXAMPLES = "10"
+EXAMPLES = "6"
 
 HOOKS = """
 from zlib import crc32
