@@ -4,18 +4,21 @@
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
-LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl mkfs.ext4:e2fsprogs losetup:mount
+LAB_PACKAGES := linux.uml:user-mode-linux modprobe:kmod ip:iproute2 ipvsadm:ipvsadm curl:curl mkfs.ext4:e2fsprogs losetup:mount tcc:tcc
 # The real servers that tests/interop starts on loopback; what is no program on the PATH is named by its file.
 SERVER_PACKAGES := nginx:nginx-light unbound:unbound postfix:postfix /usr/lib/dovecot/imap:dovecot-imapd \
     /usr/lib/dovecot/pop3:dovecot-pop3d vsftpd:vsftpd kamailio:kamailio \
     /usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules redis-server:redis-server memcached:memcached \
     slapd:slapd ldapsearch:ldap-utils freeradius:freeradius mariadbd:mariadb-server \
     /usr/lib/postgresql/*/bin/postgres:postgresql openssl:openssl
+# What looks at what people see: a browser, Prometheus with its promtool, the shells, and readers of manual pages.
+VIEWER_PACKAGES := chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core \
+    prometheus:prometheus zsh:zsh fish:fish man:man-db groff:groff mandoc:mandoc
 
 demo: $(VENV)/.installed lab-packages
 	@$(VENV)/bin/python tests/lab/demo.py
 
-test: LAB_PACKAGES += $(SERVER_PACKAGES)
+test: LAB_PACKAGES += $(SERVER_PACKAGES) $(VIEWER_PACKAGES)
 test: $(VENV)/.installed lab-packages
 	$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),--cov)
 
@@ -41,6 +44,7 @@ bench: $(VENV)/.installed lab-packages
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
+	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/metrics_reference.py
 	$(VENV)/bin/python -m healthlb.cli.manual packaging/man
 	$(VENV)/bin/healthlb completion bash > packaging/completions/healthlb
 	$(VENV)/bin/healthlb completion zsh > packaging/completions/_healthlb

@@ -45,10 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("real_server", metavar="RS", nargs="?", help="the real server's name or address")
     add_director(parser)
     parser.add_argument("--json", action="store_true", help="print the sentences and the facts behind them as JSON")
-    parser.epilog = (
-        "Exit status: 0 where all is as the file wants it, 1 where it is not, where there is no such server and where "
-        "the director can't be reached, 2 for wrong use."
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

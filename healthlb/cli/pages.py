@@ -85,13 +85,32 @@ PAGES: Mapping[str, Page] = {
         {0: "it was asked for, with --wait: it is in force", 1: "it was refused, or nobody answers", 2: "wrong use"},
     ),
     "status": Page(
-        ("What is wrong comes first. Colours are for terminals alone.",),
+        (
+            (
+                "What is wrong comes first. Colours are for terminals alone. With --vs only the virtual servers that "
+                "are named count for the exit status."
+            ),
+            (
+                "As a plugin of Nagios (--nagios) it ends with 0 OK, 1 WARNING (degraded), 2 CRITICAL (down, in panic, "
+                "or no director) or 3 UNKNOWN (wrong use); with --ipvsadm it ends with 0."
+            ),
+        ),
         (
             ("healthlb status", "is anything wrong?"),
-            ("healthlb status --watch", "until interrupted"),
+            ("healthlb status --problems", "only what somebody should look after"),
+            ("healthlb status --watch", "drawn in place until q or Ctrl-C"),
+            ("healthlb status --ipvsadm --stats", "as `ipvsadm -Ln --stats` prints it"),
+            ("healthlb status --nagios --vs shop", "one line for Nagios, with performance data"),
             ("healthlb status --json | jq .virtual_servers[].state", "for programs"),
         ),
-        {0: "the status was shown", 1: "the director cannot be reached", 2: "wrong use"},
+        {
+            0: "all is well",
+            1: (
+                "a virtual server is degraded, in panic or down, the director says that something fails, or it cannot "
+                "be reached"
+            ),
+            2: "wrong use",
+        },
     ),
     "explain": Page(
         (
@@ -104,7 +123,11 @@ PAGES: Mapping[str, Page] = {
             ("healthlb explain shop web1", "why does it have the weight that it has?"),
             ("healthlb explain shop", "why is the virtual server degraded?"),
         ),
-        {0: "it is well", 1: "it is not, there is no such server, or the director cannot be reached", 2: "wrong use"},
+        {
+            0: "it is as the file wants it",
+            1: "it is not, there is no such server, or the director cannot be reached",
+            2: "wrong use",
+        },
     ),
     "events": Page(
         (

@@ -24,16 +24,9 @@ _UNKNOWN = 3
 """Nagios's exit status for wrong use."""
 _EXITS = {"fine": 0, "degraded": 1, "down": 1}
 
-_EXIT_STATUS = """\
-exit status: 0 all is well; 1 a virtual server is degraded, in panic or down, or the director says that something fails,
-or it cannot be reached; 2 wrong use. With --vs only the virtual servers that are named count. With --nagios: 0 OK,
-1 WARNING (degraded), 2 CRITICAL (down or in panic, or no director), 3 UNKNOWN (wrong use). With --ipvsadm: 0.
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.epilog = _EXIT_STATUS
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="print the status as JSON, as /api/v1/status has it")
     forms.add_argument(
