@@ -54,7 +54,7 @@ def test_answers_are_counted_by_their_status_code(source: Any) -> None:
             assert traffic.status("listen").connections == 1
 
     status = story(source)(told)
-    assert dict(status.answers) == {200: 3, 404: 2, 405: 1}
+    assert dict(status.answers) == {200: 3, 400: 1, 404: 1, 405: 1}
 
 
 def test_a_stream_counts_when_it_begins_and_is_open_until_it_ends(source: Any, journal: Any) -> None:
