@@ -1,8 +1,8 @@
 """The shapes of what the page's script lives on. They belong to the page and may change with it."""
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from healthlb.api.shapes import Count, Fact, Moment, PoolWord, Share
+from healthlb.api.shapes import Count, Fact, Moment, PoolWord, RealServer, Share
 
 Row = Annotated[
     list[Any],
@@ -133,6 +133,9 @@ Rows = TypedDict(
                 Fact("maxItems", 10),
                 "recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name",
             ]
+        ],
+        "real_servers": NotRequired[
+            Annotated[list[RealServer], "where a real server was asked for: those that have its name, as in the status"]
         ],
     },
 )
