@@ -42,9 +42,10 @@ bench: $(VENV)/.installed lab-packages
 	    env STATE_DIRECTORY=/run/healthlb-state PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
 	done
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed lab-packages
 	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
 	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/metrics_reference.py
+	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/incident.py
 	$(VENV)/bin/python -m healthlb.cli.manual packaging/man
 	$(VENV)/bin/healthlb completion bash > packaging/completions/healthlb
 	$(VENV)/bin/healthlb completion zsh > packaging/completions/_healthlb
