@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,12 +12,34 @@ from aiohttp.typedefs import Middleware
 
 from healthlb.api.connections import Connections
 from healthlb.api.negotiation import known, takes_gzip
-from healthlb.api.rendering import Rendering
+from healthlb.api.rendering import SLICE, Rendering
 
 JSON = "application/json"
 
 READ_ONLY: web.AppKey[bool] = web.AppKey("read_only", bool)
 """In an application that takes no commands."""
+
+
+class Sending:
+    """Who sends on one listener: a crowd with one document to come has the loop one by one, not all at once."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._since = float("-inf")
+
+    async def turn(self) -> None:
+        """Return when this one may send a chunk: at once, or after whoever waits and after the loop's other work.
+
+        A write into a socket that has room never suspends.
+        """
+        async with self._lock:
+            if time.perf_counter() - self._since >= SLICE:
+                await asyncio.sleep(0)
+                self._since = time.perf_counter()
+
+
+SENDING: web.AppKey[Sending] = web.AppKey("sending", Sending)
+"""Of each application."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +81,7 @@ async def document(
     *,
     tagged: bool = True,
 ) -> web.StreamResponse:
-    """Send a rendering chunk by chunk, each after the client has taken most of the one before.
+    """Send a rendering chunk by chunk, each after the client has taken most of the one before, and in its turn.
 
     With an ETag (`tagged`) a client that has it already is told so, and a cache of its own may keep it, to ask again.
     Where `headers` has none it is weak, as it stands for both forms, plain and gzip (RFC 9110 section 8.8.1).
@@ -68,17 +91,18 @@ async def document(
         named = {"ETag": f'W/"{rendering.tag}"', **named, "Cache-Control": "private, no-cache"}
         if known(request.headers.getall("If-None-Match", []), named["ETag"]):
             return web.Response(status=304, headers=named)
+    turn = request.app[SENDING].turn
     response = web.StreamResponse(headers=named | {"Content-Type": content_type})
     gzip = takes_gzip(request.headers.get("Accept-Encoding", ""))
     if gzip:
         response.headers["Content-Encoding"] = "gzip"
     response.content_length = rendering.compressed_length if gzip else rendering.length
+    await turn()
     await response.prepare(request)
     if request.method != "HEAD":
         for chunk in rendering.compressed if gzip else rendering.plain():
+            await turn()
             await response.write(chunk)
-            # A write into a socket that has room never suspends.
-            await asyncio.sleep(0)
     await response.write_eof()
     return response
 

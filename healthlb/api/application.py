@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from healthlb.api import exposition, readiness, shapes
-from healthlb.api.answers import JSON, READ_ONLY, Handler, answer, bounded, document, faults_as_json
+from healthlb.api.answers import JSON, READ_ONLY, SENDING, Handler, Sending, answer, bounded, document, faults_as_json
 from healthlb.api.callers import Callers
 from healthlb.api.commands import Commands
 from healthlb.api.connections import Connections, Limits, Traffic
@@ -100,6 +100,7 @@ def _bare(limits: Limits, traffic: Traffic | None) -> web.Application:
     application[CONNECTIONS] = connections
     application.on_response_prepare.append(connections.traffic.answered)
     application[ROUTES] = []
+    application[SENDING] = Sending()
     return application
 
 

@@ -40,7 +40,7 @@ Fragments = Callable[[Snapshot], Iterator[str]]
 
 
 class Rendering:
-    """One finished document: gzip pieces, each of which ends where a chunk of the text does (RFC 1952).
+    """One finished document: its gzip form (RFC 1952) in pieces, each but the last about as large as a chunk.
 
     `length` is the bytes of the text, `work` the seconds that the rendering took of the loop. Texts with one `tag` say
     the same, but for what is of the moment alone.
@@ -63,8 +63,14 @@ class Rendering:
         """Yield the text, chunk by chunk."""
         inflate = zlib.decompressobj(_GZIP)
         for piece in self.compressed:
-            if chunk := inflate.decompress(piece):
-                yield chunk
+            left = piece
+            while left:
+                chunk = inflate.decompress(left, CHUNK)
+                left = inflate.unconsumed_tail
+                if chunk:
+                    yield chunk
+        if rest := inflate.flush():
+            yield rest
 
 
 async def in_slices(fragments: Iterator[str]) -> Rendering:
@@ -72,6 +78,7 @@ async def in_slices(fragments: Iterator[str]) -> Rendering:
     deflate = zlib.compressobj(1, wbits=_GZIP)
     digest = blake2b(digest_size=12)
     compressed: list[bytes] = []
+    piece = bytearray()
     pieces: list[str] = []
     passing = False
     size = length = 0
@@ -91,7 +98,11 @@ async def in_slices(fragments: Iterator[str]) -> Rendering:
         size += len(fragment)
         if size >= CHUNK:
             chunk = text()
-            compressed.append(deflate.compress(chunk) + deflate.flush(zlib.Z_SYNC_FLUSH))
+            piece += deflate.compress(chunk)
+            # A reader costs the loop by the piece: there are as few as a turn of it allows.
+            if len(piece) >= CHUNK:
+                compressed.append(bytes(piece))
+                piece.clear()
             length += len(chunk)
             pieces.clear()
             passing, size = False, 0
@@ -100,7 +111,7 @@ async def in_slices(fragments: Iterator[str]) -> Rendering:
             await asyncio.sleep(0)
             since = time.perf_counter()
     chunk = text()
-    compressed.append(deflate.compress(chunk) + deflate.flush())
+    compressed.append(bytes(piece) + deflate.compress(chunk) + deflate.flush())
     work += time.perf_counter() - since
     return Rendering(tuple(compressed), length + len(chunk), work, digest.hexdigest())
 

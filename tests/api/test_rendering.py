@@ -29,6 +29,13 @@ def test_a_rendering_is_its_fragments_in_order_whatever_the_size_of_a_chunk(piec
     assert made.compressed_length == sum(map(len, made.compressed))
 
 
+def test_a_reader_of_gzip_costs_the_loop_few_pieces_and_one_of_text_no_large_chunk() -> None:
+    noise = [f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(60_000)]
+    made = asyncio.run(in_slices(iter([*noise, *("a" * 1000 for _ in range(20_000))])))
+    assert max(map(len, made.plain())) <= rendering.CHUNK
+    assert len(made.compressed) <= 1 + made.compressed_length // rendering.CHUNK
+
+
 def test_no_chunk_of_ten_thousand_servers_is_large(large: Callable[[int, int], Snapshot]) -> None:
     made: Rendering = asyncio.run(in_slices(metrics(large(1, 10_000))))
     assert max(map(len, made.plain())) < 128 * 1024
