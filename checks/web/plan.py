@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 from checks import Step, Target
 from checks.web.judge import Judge
 from checks.web.options import Request
-from checks.web.request import Fields, as_text, authorization, default_host, fields_of, without_secrets
+from checks.web.request import (
+    Fields,
+    as_text,
+    authorization,
+    default_host,
+    fields_of,
+    hide_secrets,
+    path_without_secrets,
+    without_secrets,
+)
 
 TARGETS_KEPT = 65536
 NO_FIELDS: Fields = []
@@ -33,7 +42,7 @@ class Asking:
     @property
     def name(self) -> str:
         """Return how the request is named among several."""
-        return self.request.path
+        return path_without_secrets(self.request.path)
 
     @property
     def repeatable(self) -> bool:
@@ -90,6 +99,9 @@ class Plan:
         close = None if self.version == "2" else last or self.version == "1.0"
         fields = fields_of(request, host, credentials, close=close)
         public = without_secrets(fields)
-        shown = None if public is None and self.version != "2" else as_text(request, self.version, public or fields)
-        send = b"" if self.version == "2" else as_text(request, self.version, fields)
+        path = path_without_secrets(request.path)
+        same = public is None and path == request.path and self.version != "2"
+        shown = None if same else as_text(request, path, self.version, public or fields)
+        send = b"" if self.version == "2" else as_text(request, request.path, self.version, fields)
+        hide_secrets(request)
         return Asking(request, judge, Step(send, shown=shown), fields if self.version == "2" else NO_FIELDS)

@@ -5,12 +5,14 @@ import re
 
 from checks import Target, UnusableError
 from checks.web.options import Request
-from checks.wire.secrets import secret
+from checks.wire.secrets import hide, secret
 
 SECRET_HEADER = re.compile(
     r"auth(?!ority)|cookie|token|secret|passw|credential|session|signature|(?:api|access|private)[-_]?key",
     re.IGNORECASE,
 )
+_SECRET_PARAMETER = re.compile(SECRET_HEADER.pattern + r"|^(?:key|sig|pass|pwd|jwt)$", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&;])([^=&;]+)=([^&;]+)")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 TOKEN = re.compile(rb"[!-~]+")
 
@@ -58,9 +60,28 @@ def without_secrets(fields: Fields) -> Fields | None:
     return [(name, "***" if SECRET_HEADER.search(name) else value) for name, value in fields]
 
 
-def as_text(request: Request, version: str, fields: Fields) -> bytes:
+def path_without_secrets(path: str) -> str:
+    """Return a path as evidence may keep it: parameters of its query whose names speak of a secret have no value."""
+    return _PARAMETER.sub(lambda found: f"{found[1]}=***" if _is_secret(found) else found[0], path)
+
+
+def hide_secrets(request: Request) -> None:
+    """Keep the secrets that a request's headers and its query hold out of what is told of replies, too."""
+    for name, value in request.headers:
+        if SECRET_HEADER.search(name):
+            hide(value.encode("latin-1", "replace"))
+    for found in _PARAMETER.finditer(request.path):
+        if _is_secret(found):
+            hide(found[2].encode("latin-1", "replace"))
+
+
+def _is_secret(parameter: re.Match[str]) -> bool:
+    return _SECRET_PARAMETER.search(parameter[1]) is not None
+
+
+def as_text(request: Request, path: str, version: str, fields: Fields) -> bytes:
     """Return the request as HTTP/1 sends it; for HTTP/2, as it is shown to people."""
-    lines = [f"{request.method} {request.path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields)]
+    lines = [f"{request.method} {path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields)]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body_of(request)
 
 

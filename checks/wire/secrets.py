@@ -1,6 +1,10 @@
-"""Secrets that are kept in files: read when a probe needs one, and again once the file has changed."""
+"""Secrets that are kept in files: read when a probe needs one, and again once the file has changed.
+
+Those that stand in the configuration itself are only kept out of evidence.
+"""
 
 import os
+import re
 from base64 import b64encode
 from pathlib import Path
 from time import monotonic
@@ -12,8 +16,13 @@ LOOK_AGAIN_SECONDS = 1.0
 MOST = 65536
 SHORTEST = 4
 HIDDEN = b"***"
+SHORTEST_WRITTEN = 8
+"""Bytes of a secret of the configuration, or of a part of one; `Bearer` is none."""
+MOST_WRITTEN = 200
+"""Secrets of the configuration that are remembered, the newest."""
 
 _kept: dict[str, tuple[float, tuple[int, ...], bytes]] = {}
+_written: dict[bytes, None] = {}
 
 
 def secret(option: str, path: str) -> bytes:
@@ -46,11 +55,23 @@ def unreadable(option: str, path: str | None) -> str | None:
     return None
 
 
+def hide(value: bytes) -> None:
+    """Keep a secret that the configuration itself holds, and its parts (a cookie's value, a token), out of evidence."""
+    for each in (value, *re.split(rb"[\s;,=]+", value)):
+        if len(each) >= SHORTEST_WRITTEN:
+            _written.pop(each, None)
+            _written[each] = None
+    while len(_written) > MOST_WRITTEN:
+        del _written[next(iter(_written))]
+
+
 def without_secrets(said: bytes) -> bytes:
     """Return what a server said, for evidence, without the secrets that were read here, or one's beginning at its end.
 
     Secrets of less than SHORTEST bytes are left: what they hide would be found everywhere.
     """
+    for known in _written:
+        said = _without(said, known)
     for _, _, content in _kept.values():
         for known in (content, b64encode(content)):
             if len(known) >= SHORTEST:
@@ -60,9 +81,12 @@ def without_secrets(said: bytes) -> bytes:
 
 def _without(said: bytes, known: bytes) -> bytes:
     said = said.replace(known, HIDDEN)
-    for size in range(min(len(known) - 1, len(said)), SHORTEST - 1, -1):
-        if said.endswith(known[:size]):
-            return said[:-size] + HIDDEN
+    begun = known[:SHORTEST]
+    at = said.find(begun, max(0, len(said) - len(known) + 1))
+    while at >= 0:
+        if known.startswith(said[at:]):
+            return said[:at] + HIDDEN
+        at = said.find(begun, at + 1)
     return said
 
 

@@ -4,13 +4,18 @@ import base64
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checks import Target, UnusableError
 from checks.engine.dialogue import Dialogue
 from checks.http import Http, Https
+from checks.web.options import Each
 from checks.wire import secrets
 
 FILE = "/a"
+RARE = st.lists(st.sampled_from([b"\xf8", b"\xf9"]), max_size=20).map(b"".join)
+"""Bytes that no other test takes for a secret."""
 TARGET = Target("192.0.2.1", 80)
 
 
@@ -66,6 +71,52 @@ def test_evidence_hides_what_headers_with_such_names_hold(name: str) -> None:
     assert b"open sesame" in step.send
     assert b"open sesame" not in (step.shown or step.send)
     assert f"{name}: ***\r\n".encode() in (step.shown or b"")
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+@pytest.mark.parametrize("name", ["token", "api_key", "access_token", "key", "sig", "PASSWORD", "auth"])
+def test_evidence_hides_what_parameters_with_such_names_hold(name: str, version: str) -> None:
+    dialogue = Dialogue(Http(path=f"/live?deep=1&{name}=open-sesame&monkey=2", version=version).converse(TARGET))
+    assert version == "2" or f"&{name}=open-sesame&".encode() in dialogue.begin()
+    dialogue.begin()
+    assert b"open-sesame" not in dialogue.sent
+    assert f"GET /live?deep=1&{name}=***&monkey=2 HTTP/".encode() in dialogue.sent
+
+
+def test_a_request_among_several_is_named_without_its_secrets() -> None:
+    check = Http(requests=(Each(path="/live?token=open-sesame"), Each(path="/ready")))
+    dialogue = Dialogue(check.converse(TARGET))
+    dialogue.begin()
+    dialogue.feed(b"HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n")
+    assert dialogue.verdict is not None
+    assert "/live?token=***" in dialogue.verdict.reason
+
+
+def test_a_server_that_repeats_secrets_of_the_configuration_does_not_tell_them() -> None:
+    headers = (("Authorization", "Bearer 0pen-sesame-1"), ("Cookie", "sid=0pen-sesame-2; lang=en"))
+    next(Http(path="/?token=0pen-sesame-3", headers=headers).converse(TARGET))
+    echo = (
+        b'{"Authorization": "Bearer 0pen-sesame-1", "sid": "0pen-sesame-2", "args": "0pen-sesame-3", "cut": "0pen-ses'
+    )
+    told = secrets.without_secrets(echo)
+    assert b"0pen" not in told
+    assert b'"Authorization": "***", "sid": "***"' in told
+
+
+@given(RARE.filter(lambda each: len(each) >= secrets.SHORTEST_WRITTEN), st.integers(0, 20), RARE)
+def test_no_beginning_of_a_secret_is_left_at_the_end_of_what_was_said(secret: bytes, cut: int, before: bytes) -> None:
+    secrets.hide(secret)
+    told = secrets.without_secrets(before + secret[:cut])
+    assert secret not in told
+    assert not any(told.endswith(secret[:size]) for size in range(secrets.SHORTEST, len(secret)))
+
+
+def test_secrets_of_the_configuration_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "_written", {})
+    for number in range(2 * secrets.MOST_WRITTEN):
+        secrets.hide(f"open-sesame-{number:04}".encode())
+    assert secrets.without_secrets(f"open-sesame-{2 * secrets.MOST_WRITTEN - 1:04}".encode()) == secrets.HIDDEN
+    assert len(secrets._written) == secrets.MOST_WRITTEN
 
 
 def test_a_file_that_is_not_there_is_told_when_the_check_is_prepared(tmp_path: Path) -> None:
