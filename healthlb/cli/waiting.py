@@ -1,6 +1,5 @@
 """Waiting until real servers have no connections left, however often the director restarts meanwhile."""
 
-import os
 import sys
 import time
 from collections import Counter
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple, TextIO
 from healthlb.cli.changing import Target
 from healthlb.cli.client import UnreachableError, Way, ask
 from healthlb.cli.table import printable, seen_width
-from healthlb.cli.words import complain
+from healthlb.cli.words import complain, terminal_size
 
 PERIOD = 1.0
 """Seconds between two looks."""
@@ -56,7 +55,7 @@ class Progress:
             return
         self._shown = text
         if self._terminal:
-            width = os.get_terminal_size(self._stream.fileno()).columns - 1
+            width = terminal_size(self._stream)[0] - 1
             while seen_width(text) > max(width, 10):
                 text = text[:-1]
             self._write(f"\r\x1b[K{text}")

@@ -20,7 +20,7 @@ from typing import Any
 from healthlb.cli.client import UnreachableError
 from healthlb.cli.table import paint, seen_width, wrapped
 from healthlb.cli.times import shown
-from healthlb.cli.words import UsageError, write
+from healthlb.cli.words import UsageError, terminal_size, write
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The alternate screen, without a cursor and without lines that go on in the next one."""
@@ -100,7 +100,7 @@ def _draw_until_ended(asking: _Asking, render: Callable[[Found, int], str], bell
     latest: tuple[Found, int] | None = None
     text = ""
     while True:
-        width, height = os.get_terminal_size(sys.stdout.fileno())
+        width, height = terminal_size(sys.stdout)
         found = asking.found
         if latest is None or latest[0] is not found or latest[1] != width:
             text, latest = render(found, width), (found, width)

@@ -78,6 +78,12 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def terminal_size(stream: TextIO) -> tuple[int, int]:
+    """Return columns and rows of a terminal; 80 and 24 of one that says 0, as consoles and new containers do."""
+    size = os.get_terminal_size(stream.fileno())
+    return size.columns or 80, size.lines or 24
+
+
 def _null() -> io.TextIOWrapper:
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  it stays open as long as the process
 

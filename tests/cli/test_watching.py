@@ -170,6 +170,18 @@ def test_a_smaller_window_is_filled_and_not_left(screen: Screen) -> None:
 
 
 @one_director
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_80_by_24(director: Any) -> None:
+    screen = Screen(0, 0, "--url", director.url)
+    screen._rows = 24
+    try:
+        text = screen.until(lambda text: "more lines; --problems" in text)
+        assert text.startswith("shown anew")
+        assert text.count("\n") == 23
+    finally:
+        screen.close()
+
+
+@one_director
 def test_when_the_director_is_gone_the_last_that_it_said_stays_with_its_age(director: Any, screen: Screen) -> None:
     screen.until(lambda text: "3 virtual servers" in text)
     director.stop()
