@@ -13,6 +13,7 @@ from checks.web.request import (
     fields_of,
     hide_secrets,
     path_without_secrets,
+    public,
     without_secrets,
 )
 
@@ -98,10 +99,9 @@ class Plan:
     def _asking(self, request: Request, judge: Judge, host: str, credentials: str | None, last: bool) -> Asking:
         close = None if self.version == "2" else last or self.version == "1.0"
         fields = fields_of(request, host, credentials, close=close)
-        public = without_secrets(fields)
-        path = path_without_secrets(request.path)
-        same = public is None and path == request.path and self.version != "2"
-        shown = None if same else as_text(request, path, self.version, public or fields)
-        send = b"" if self.version == "2" else as_text(request, request.path, self.version, fields)
+        bare, told = without_secrets(fields), public(request)
+        same = bare is None and told == request and self.version != "2"
+        shown = None if same else as_text(told, self.version, bare or fields)
+        send = b"" if self.version == "2" else as_text(request, self.version, fields)
         hide_secrets(request)
         return Asking(request, judge, Step(send, shown=shown), fields if self.version == "2" else NO_FIELDS)

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 
 from checks import Target, UnusableError
 from checks.web.options import Request
@@ -13,6 +14,10 @@ SECRET_HEADER = re.compile(
 )
 _SECRET_PARAMETER = re.compile(SECRET_HEADER.pattern + r"|^(?:key|sig|pass|pwd|jwt)$", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&;])([^=&;]+)=([^&;]+)")
+_MEMBER = re.compile(
+    r"""(?<![\w.-])(["']?)(?<![\w.-])([\w.-]{1,64})\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^"'&,;}\s]+)"""
+)
+"""A member of an object, or a field of a form, with its value."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 TOKEN = re.compile(rb"[!-~]+")
 
@@ -62,26 +67,40 @@ def without_secrets(fields: Fields) -> Fields | None:
 
 def path_without_secrets(path: str) -> str:
     """Return a path as evidence may keep it: parameters of its query whose names speak of a secret have no value."""
-    return _PARAMETER.sub(lambda found: f"{found[1]}=***" if _is_secret(found) else found[0], path)
+    return _PARAMETER.sub(lambda found: f"{found[1]}=***" if _speaks_of_one(found[1]) else found[0], path)
+
+
+def body_without_secrets(body: str) -> str:
+    """Return a body as evidence may keep it: members and fields whose names speak of a secret have no value."""
+    return _MEMBER.sub(lambda it: f"{it[1]}{it[2]}{it[1]}{it[3]}***" if _speaks_of_one(it[2]) else it[0], body)
 
 
 def hide_secrets(request: Request) -> None:
-    """Keep the secrets that a request's headers and its query hold out of what is told of replies, too."""
+    """Keep the secrets that a request's headers, query and body hold out of what is told of replies, too."""
     for name, value in request.headers:
         if SECRET_HEADER.search(name):
             hide(value.encode("latin-1", "replace"))
     for found in _PARAMETER.finditer(request.path):
-        if _is_secret(found):
+        if _speaks_of_one(found[1]):
             hide(found[2].encode("latin-1", "replace"))
+    for found in _MEMBER.finditer(request.body or ""):
+        if _speaks_of_one(found[2]):
+            hide(found[4].strip("\"'").encode())
 
 
-def _is_secret(parameter: re.Match[str]) -> bool:
-    return _SECRET_PARAMETER.search(parameter[1]) is not None
+def _speaks_of_one(name: str) -> bool:
+    return _SECRET_PARAMETER.search(name) is not None
 
 
-def as_text(request: Request, path: str, version: str, fields: Fields) -> bytes:
+def public(request: Request) -> Request:
+    """Return the request as evidence may keep it, the fields of its head apart."""
+    body = None if request.body is None else body_without_secrets(request.body)
+    return replace(request, path=path_without_secrets(request.path), body=body)
+
+
+def as_text(request: Request, version: str, fields: Fields) -> bytes:
     """Return the request as HTTP/1 sends it; for HTTP/2, as it is shown to people."""
-    lines = [f"{request.method} {path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields)]
+    lines = [f"{request.method} {request.path} HTTP/{version}", *(f"{name}: {value}" for name, value in fields)]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body_of(request)
 
 

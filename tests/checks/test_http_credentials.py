@@ -83,6 +83,25 @@ def test_evidence_hides_what_parameters_with_such_names_hold(name: str, version:
     assert f"GET /live?deep=1&{name}=***&monkey=2 HTTP/".encode() in dialogue.sent
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (
+            '{"user": "probe", "password": "open \\" sesame", "deep": 1}',
+            '{"user": "probe", "password": ***, "deep": 1}',
+        ),
+        ("user=probe&passwd=open-sesame&deep=1", "user=probe&passwd=***&deep=1"),
+        ('{"a": {"api_key":"open-sesame"}}', '{"a": {"api_key":***}}'),
+        ('{"message": "password reset page"}', '{"message": "password reset page"}'),
+        ("monkey=1", "monkey=1"),
+    ],
+)
+def test_evidence_hides_what_members_of_a_body_with_such_names_hold(body: str, shown: str) -> None:
+    dialogue = Dialogue(Http(method="POST", body=body).converse(TARGET))
+    assert dialogue.begin().endswith(b"\r\n\r\n" + body.encode())
+    assert dialogue.sent.endswith(b"\r\n\r\n" + shown.encode())
+
+
 def test_a_request_among_several_is_named_without_its_secrets() -> None:
     check = Http(requests=(Each(path="/live?token=open-sesame"), Each(path="/ready")))
     dialogue = Dialogue(check.converse(TARGET))
