@@ -24,7 +24,7 @@ def explain(pool: Document, director: Document, event: Document | None, now: flo
     headline = (
         f"{pool['name']} ({pool['protocol']} {pool['address']}, {pool['scheduler']}) is "
         f"{state if state == 'up' else state.upper()}: {serving} of {counted(len(servers), 'real server')} "
-        f"{'takes' if serving == 1 else 'take'} traffic."
+        f"{'takes' if 1 in (serving, len(servers)) else 'take'} traffic."
     )
     out = [each for each in servers if not is_fine(each)]
     sections = [Section("Why", _why(pool, director, now))]
