@@ -49,7 +49,12 @@ def real_server(name: str, number: int, *, up: bool = True, reason: str = "200 O
         usage=Usage(Traffic(5, 48, 47, 2951, 6938), Traffic(1, 2, 3, 4, 5), 2, 3, 0),
         checks=(
             CheckStatus(
-                "web", "http", Health.UP if up else Health.DOWN, LastProbe(now, up, reason, 0.0012), 7, recent="1" * 60
+                "web",
+                "http",
+                Health.UP if up else Health.DOWN,
+                LastProbe(now, up, reason, 0.0012),
+                7,
+                recent="1" * 53 + ("1" if up else "0") * 7,
             ),
         ),
     )
