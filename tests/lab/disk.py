@@ -17,12 +17,17 @@ _numbers = itertools.count()
 
 
 class Disk:
-    """A disk mounted at a place. For tests in a kernel of their own: modules are loaded. Times are seconds."""
+    """A disk at a place. For tests in a kernel of their own: modules are loaded. Times are seconds.
+
+    The place is a link to where it is mounted, so that it comes and goes in one step: a folder that is there for a
+    moment before or after the disk is would be written to.
+    """
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self._mounted = False
         number = next(_numbers)
+        self._mount = place.with_name(f"{place.name}-{number}.mount")
         self._image = place.with_name(f"{place.name}-{number}.image")
         self._device = place.with_name(f"{place.name}-{number}.device")
         program = Path("/proc/sys/kernel/modprobe").read_text().strip()
@@ -36,8 +41,9 @@ class Disk:
 
     def mount(self) -> None:
         """Have it at its place."""
-        self.place.mkdir(exist_ok=True)
-        _run("mount", "-t", "ext4", "-o", "errors=remount-ro", self._device, self.place)
+        self._mount.mkdir()
+        _run("mount", "-t", "ext4", "-o", "errors=remount-ro", self._device, self._mount)
+        self.place.symlink_to(self._mount)
         self._mounted = True
 
     def fill(self) -> None:
@@ -56,20 +62,21 @@ class Disk:
 
     def fail(self) -> None:
         """Have it read-only all of a sudden, for open files too, as after an error of the device (ext4(5), errors)."""
-        _run("mount", "-o", "remount,abort", self.place)
+        _run("mount", "-o", "remount,abort", self._mount)
         with contextlib.suppress(OSError):  # what is written next finds out
             (self.place / "error").touch()
 
     def vanish(self) -> None:
         """Take it away with its folder: who has files open keeps them, and finds nothing by name (umount(8))."""
-        _run("umount", "--lazy", self.place)
+        self.place.unlink()
+        _run("umount", "--lazy", self._mount)
         self._mounted = False
-        self.place.rmdir()
+        self._mount.rmdir()
 
     def close(self) -> None:
         """Give it back."""
         if self._mounted:
-            _run("umount", "--lazy", self.place)
+            _run("umount", "--lazy", self._mount)
         _run("losetup", "--detach", self._device)
 
     @property
