@@ -116,7 +116,7 @@ def _route(method: str, path: str, summary: str, kinds: Mapping[str, Kind], requ
         200: told("It is done.", shapes.Changed),
         404: told("Nothing has that name.", shapes.Changed | shapes.Failure),
         409: told("It is refused, as the message says.", shapes.Changed),
-        422: told("The body cannot be taken.", shapes.Changed),
+        422: told("The body cannot be taken, or a name stands for several servers.", shapes.Changed),
     }
     body = {**kinds, **_SAID}
     return Route(method, path, summary, {**answers, **_REFUSALS}, body=body, required=required, guarded=True)
@@ -262,7 +262,7 @@ def _judged(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except BodyError as error:
-            return _answered(ChangeOutcome("refused", str(error)), 422)
+            return _answered(ChangeOutcome("refused", str(error), wrong=True))
 
     return handle
 
@@ -272,7 +272,7 @@ def _target(request: web.Request) -> Target:
     return Target(names["host"]) if "host" in names else Target(names["rs"], names["vs"])
 
 
-def _answered(outcome: ChangeOutcome, status: int | None = None) -> web.Response:
+def _answered(outcome: ChangeOutcome) -> web.Response:
     said: shapes.Changed = {
         "result": outcome.result,
         "message": outcome.message,
@@ -281,4 +281,4 @@ def _answered(outcome: ChangeOutcome, status: int | None = None) -> web.Response
     }
     if outcome.result != "done":
         said["error"] = outcome.message
-    return answer(said, status or _STATUS[outcome.result])
+    return answer(said, 422 if outcome.wrong else _STATUS[outcome.result])

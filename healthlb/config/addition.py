@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from checks import registry
 from checks.options import name_of
-from healthlb.config.faults import ROOT, Faults, Source
+from healthlb.config.faults import ROOT, ConfigError, Faults, Source
 from healthlb.config.nodes import Composer, Malformed, Node, Scalar
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.real_servers import Pattern, Pool, read_real_server
@@ -22,11 +22,15 @@ REQUEST = Source("the request", 0)
 PAIR = re.compile(r"((?<!\\)(?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
+class TakenError(ConfigError):
+    """The settings are sound, and the pool has a server of that address or name already."""
+
+
 def added(config: Config, virtual_server: str, settings: str, *, types: CheckTypes | None = None) -> RealServer:
     """Return the real server that `settings`, a JSON object, adds to a virtual server of a configuration.
 
     What it does not say it takes from its virtual server; its checks may be named as in the file. Raises ConfigError
-    with every fault, the places being those in `settings`; also where the pool has its address or its name already.
+    with every fault, the places being those in `settings`, and TakenError where the pool has its address or its name.
     """
     faults = Faults()
     pool = config.virtual_servers.get(virtual_server)
@@ -38,10 +42,11 @@ def added(config: Config, virtual_server: str, settings: str, *, types: CheckTyp
     node = composed(settings, faults)
     place = Pool(virtual_server, pool.service, cast("Pattern", pool.pattern), origin="runtime")
     server = None if node is None else read_real_server(walk, place, node, ROOT)
-    if server is not None and node is not None:
-        _refuse_taken(walk, pool, server, node)
-    if faults or server is None:
+    if faults or server is None or node is None:
         raise faults.error()
+    _refuse_taken(walk, pool, server, node)
+    if faults:
+        raise TakenError(faults.error().faults)
     return server
 
 

@@ -10,7 +10,7 @@ from healthlb.core.amend import label
 from healthlb.core.overrides import applied, kind, lifted, of_scope, placed
 from healthlb.core.weight import MOST_WEIGHT
 from healthlb.daemon.controller import Controller
-from healthlb.daemon.orders import OrderBook, ended, names, what
+from healthlb.daemon.orders import OrderBook, Unmade, ended, names, what
 from healthlb.daemon.steady import Clock
 from healthlb.daemon.targets import Found, find, listed, named, no_such_pool, place
 from healthlb.daemon.tasks import Tasks
@@ -91,7 +91,7 @@ class Operators:
     async def _override(self, actor: Actor, change: Drain | Disable | SetWeight) -> ChangeOutcome:
         fault = _unsound(change)
         if fault:
-            return ChangeOutcome("refused", fault)
+            return ChangeOutcome("refused", fault, wrong=True)
         found = await self._find(change.target)
         if isinstance(found, ChangeOutcome):
             return found
@@ -167,8 +167,9 @@ class Operators:
                     return STOPPING
                 if self._config is not base:
                     continue
-                if isinstance(server, str):
-                    return ChangeOutcome("refused", server if server.endswith("?") else f"{server}.")
+                if isinstance(server, Unmade):
+                    why = server.why if server.why.endswith("?") else f"{server.why}."
+                    return ChangeOutcome("refused", why, wrong=server.wrong)
                 return await self._join(actor, change, server)
 
     def _settings(self, change: Add) -> str:
@@ -227,7 +228,7 @@ class Operators:
     async def _remove(self, actor: Actor, change: Remove) -> ChangeOutcome:
         book = self._book
         if change.target.virtual_server is None:
-            return ChangeOutcome("refused", "Name the virtual server that it is to be removed from.")
+            return ChangeOutcome("refused", "Name the virtual server that it is to be removed from.", wrong=True)
         found = await self._find(change.target)
         aside = self._kept_aside(change.target)
         if aside is not None and (isinstance(found, ChangeOutcome) or found.servers[0][1].origin != "runtime"):

@@ -7,9 +7,10 @@ changes either holds the turn. New orders are saved before they act, so that aft
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from checks.engine import Engine
-from healthlb.config import ConfigError
+from healthlb.config import ConfigError, TakenError
 from healthlb.core.amend import Amended, Built, amend, to_build, without_removed
 from healthlb.core.overrides import expired, next_expiry
 from healthlb.daemon.controller import Controller
@@ -51,6 +52,13 @@ class Draft:
     def config(self) -> Config:
         """What would be in force."""
         return self.amended.config
+
+
+class Unmade(NamedTuple):
+    """Why a server cannot be made, in one sentence; `wrong`: for what its settings say, and not for how things are."""
+
+    why: str
+    wrong: bool
 
 
 class OrderBook:
@@ -160,16 +168,17 @@ class OrderBook:
         """Reckon something long off the loop."""
         return await self._thoughts.do(work)
 
-    async def make(self, config: Config, virtual_server: str, settings: str) -> RealServer | str:
-        """Make one server, and prepare its checks; return in one sentence why it cannot be."""
+    async def make(self, config: Config, virtual_server: str, settings: str) -> RealServer | Unmade:
+        """Make one server, and prepare its checks; return why it cannot be."""
 
-        def work() -> RealServer | str:
+        def work() -> RealServer | Unmade:
             try:
                 server = self._make(config, virtual_server, settings)
             except ConfigError as error:
-                return _faults(error)
+                return Unmade(_faults(error), wrong=not isinstance(error, TakenError))
             pool = replace(config.virtual_servers[virtual_server], real_servers=(server,), sorry_servers=())
-            return unusable(self._engine, replace(config, virtual_servers={virtual_server: pool})) or server
+            fault = unusable(self._engine, replace(config, virtual_servers={virtual_server: pool}))
+            return Unmade(fault, wrong=False) if fault else server
 
         return await self._files.do(work)
 
@@ -186,9 +195,12 @@ class OrderBook:
         more: dict[Addition, RealServer | str] = {}
         for each in missing:
             server = await self.make(base, each.virtual_server, each.settings)
-            if not isinstance(server, str) and server.address != each.address:
-                server = f"by its settings it would be at {server.address} now"
-            more[each] = server
+            if isinstance(server, Unmade):
+                more[each] = server.why
+            elif server.address != each.address:
+                more[each] = f"by its settings it would be at {server.address} now"
+            else:
+                more[each] = server
         return {**built, **more}
 
     def _wind(self) -> None:

@@ -56,7 +56,8 @@ def find(config: Config, target: Target) -> Found | ChangeOutcome:
     shown = quoted(target.real_server)
     if found:
         names = listed([label(each) for each in found])
-        return ChangeOutcome("refused", f"{shown} is several real servers of {pool.name}: {names}; name one of them.")
+        several = f"{shown} is several real servers of {pool.name}: {names}; name one of them."
+        return ChangeOutcome("refused", several, wrong=True)
     known = [each.name for each in servers] + [str(each.address) for each in servers]
     return ChangeOutcome("unknown", f"{pool.name} has no real server {shown}{near(target.real_server, known)}")
 
@@ -102,7 +103,7 @@ def _machine(config: Config, text: str) -> Found | ChangeOutcome:
     except ValueError as fault:
         error = str(fault) if text.isprintable() else "it has control characters"
         advice = "name the virtual server as well, or give an IP address, with or without a port"
-        return ChangeOutcome("refused", f"{quoted(text)} stands for no machine: {error}; {advice}.")
+        return ChangeOutcome("refused", f"{quoted(text)} stands for no machine: {error}; {advice}.", wrong=True)
     scope = Scope(None, address, port)
     return Found(scope, covered(config, scope))
 

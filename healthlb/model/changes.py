@@ -86,11 +86,13 @@ Change = Drain | Disable | SetWeight | Lift | Add | Remove
 class ChangeOutcome:
     """What came of a change. `message` is one sentence; `servers` are those concerned, as (virtual, real server).
 
-    `unknown`: nothing has that name. `refused`: it cannot be, as the message says. Warnings are sentences on what the
-    operator should know of a change that was made: an empty pool, a state that could not be saved.
+    `unknown`: nothing has that name. `refused`: it cannot be, as the message says; `wrong`: not because of how things
+    are, but of how it was asked for. Warnings are sentences on what the operator should know of a change that was made:
+    an empty pool, a state that could not be saved.
     """
 
     result: Literal["done", "unknown", "refused"]
     message: str
     servers: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    wrong: bool = False

@@ -119,6 +119,12 @@ def test_what_came_of_a_change_is_the_answer(source: Any, result: Any, status: i
     assert ask(source, "POST", f"{SHOP}/web1/drain") == (status, error | same)
 
 
+def test_what_is_refused_for_how_it_was_asked_for_is_no_conflict(source: Any) -> None:
+    source.came_of_it = ChangeOutcome("refused", "wieght: unknown key", wrong=True)
+    status, answer = ask(source, "POST", SHOP, {"real_server": {"address": "192.0.2.9:80", "wieght": 1}})
+    assert (status, answer["result"], answer["error"]) == (422, "refused", "wieght: unknown key")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"),
     [

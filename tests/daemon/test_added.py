@@ -108,17 +108,17 @@ def test_an_added_server_inherits_what_the_files_own_inherit(tmp_path: Path) -> 
 def test_what_a_request_gets_wrong_is_refused_with_its_key(tmp_path: Path) -> None:
     async def story(whole: Whole) -> None:
         outcome = await whole.add(address="127.0.0.3:80", wieght=3)
-        assert outcome.result == "refused"
+        assert (outcome.result, outcome.wrong) == ("refused", True)
         assert outcome.message == "wieght: unknown key; did you mean 'weight'?"
         many = await whole.add(address="127.0.0.3:80", **{f"key{number}": 1 for number in range(30)})
         assert many.message.endswith("; and 10 more.")
         taken = await whole.add(address="127.0.0.2:80")
-        assert taken.result == "refused"
+        assert (taken.result, taken.wrong) == ("refused", False)
         assert "127.0.0.2:80 is in this pool already" in taken.message
         assert (await whole.director.change(ME, Add("shop", "[1]"))).result == "refused"
         assert (await whole.director.change(ME, Add("shop", "\ud800"))).result == "refused"
         missing = await whole.add(address="127.0.0.3:80", check={"type": "http", "password_file": "/nowhere"})
-        assert missing.result == "refused"
+        assert (missing.result, missing.wrong) == ("refused", True)
 
     play(tmp_path, story)
 

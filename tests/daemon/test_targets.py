@@ -62,6 +62,7 @@ def test_an_address_that_several_servers_have_stands_for_none_until_it_says_whic
     assert refused("192.0.2.1") == ChangeOutcome(
         "refused",
         "'192.0.2.1' is several real servers of shop: web1 (192.0.2.1:80), web1-tls (192.0.2.1:443); name one of them.",
+        wrong=True,
     )
 
 
@@ -95,7 +96,7 @@ def test_a_machine_is_meant_by_its_address_wherever_it_appears() -> None:
 
 def test_a_machine_is_not_meant_by_a_name() -> None:
     answer = refused("web1", None)
-    assert answer.result == "refused"
+    assert (answer.result, answer.wrong) == ("refused", True)
     assert answer.message.startswith("'web1' stands for no machine: ")
 
 
