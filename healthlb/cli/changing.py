@@ -136,8 +136,8 @@ def change(
 
 
 def exit_status(answer: Answer) -> int:
-    """Return 0 for what was done, 2 for what was asked wrongly, 1 for everything else."""
-    return 0 if 200 <= answer.status < 300 else 2 if answer.status in {400, 405, 413, 422} else 1
+    """Return 0 for what was done, 2 for what was asked wrongly, of what is not there say, 1 for everything else."""
+    return 0 if 200 <= answer.status < 300 else 2 if answer.status in {400, 404, 405, 413, 422} else 1
 
 
 def tell(answer: Answer, *, as_json: bool) -> None:

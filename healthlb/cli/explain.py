@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain; return 0 where all is as the file wants it, else 1."""
+    """Explain; return 0 where all is as the file wants it, else 1. Raise UsageError for who is not there."""
     way = reading_way(arguments)
     try:
         told = _explanation(way, arguments.virtual_server, arguments.real_server)
@@ -57,18 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     except UnreachableError as error:
         complain(str(error))
         return 1
-    except _UnknownError as error:
-        complain(printable(str(error)))
-        return 1
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         complain(f"What answers at {way.url} is no healthlb director that this version understands.")
         return 1
     _show(told, as_json=arguments.json)
     return 0 if told.fine else 1
-
-
-class _UnknownError(Exception):
-    """There is no such server; the text is one sentence."""
 
 
 def _explanation(way: Way, virtual_server: str, real_server: str | None) -> Explanation:
@@ -90,7 +83,7 @@ def _pool(pools: list[dict[str, Any]], name: str) -> dict[str, Any]:
     for each in pools:
         if each["name"] == name:
             return each
-    raise _UnknownError(f"there is no virtual server '{name}'; {_near(name, [each['name'] for each in pools])}")
+    raise _unknown(f"there is no virtual server '{name}'; {_near(name, [each['name'] for each in pools])}")
 
 
 def _server(pool: dict[str, Any], name: str) -> dict[str, Any]:
@@ -105,12 +98,16 @@ def _server(pool: dict[str, Any], name: str) -> dict[str, Any]:
         return there[0]
     if there:
         names = ", ".join(each["address"] for each in there[:_NAMED])
-        raise _UnknownError(f"several servers of {pool['name']} have the address {name}; name one of {names}")
+        raise _unknown(f"several servers of {pool['name']} have the address {name}; name one of {names}")
     for each in (*pool["leaving"], *pool["removed"]):
         if name in {each["address"], each["address"].rpartition(":")[0].strip("[]")}:
-            raise _UnknownError(f"{name} is no longer in {pool['name']}; `healthlb explain {pool['name']}` tells of it")
+            raise _unknown(f"{name} is no longer in {pool['name']}; `healthlb explain {pool['name']}` tells of it")
     known = [text for each in servers for text in dict.fromkeys((each["name"], each["address"]))]
-    raise _UnknownError(f"there is no real server '{name}' in {pool['name']}; {_near(name, known)}")
+    raise _unknown(f"there is no real server '{name}' in {pool['name']}; {_near(name, known)}")
+
+
+def _unknown(sentence: str) -> UsageError:
+    return UsageError(printable(sentence))
 
 
 def _near(name: str, names: list[str]) -> str:

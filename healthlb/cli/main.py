@@ -4,9 +4,10 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from healthlb import __version__
-from healthlb.cli.words import OutputError, UsageError, complain, finish_output, open_streams
+from healthlb.cli.words import OutputError, UsageError, complain, finish_output, open_streams, write
 
 VERBS = {
     "run": "probe the real servers and keep the IPVS table true, until stopped",
@@ -33,6 +34,9 @@ VERBS = {
 ALIASES = {"enable": "undrain"}
 """Verbs that have a second name."""
 
+UNKNOWN = 3
+"""Nagios's exit status for an answer that there is not."""
+
 NAMES = "__complete"
 """The word by which a shell asks for names; no verb, as people have no use for it."""
 
@@ -49,26 +53,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return offer(given[1:])
     try:
-        try:
-            parsed = _parsed(given)
-            status = int(parsed.run(parsed))
-        except SystemExit as end:  # argparse has said what is wrong, or what was asked for
-            status = int(end.code or 0)
-        finish_output()
+        return _done(given)
     except UsageError as error:
-        complain(str(error))
-        return 2
+        return _failed(given, str(error), 2)
     except OutputError as error:
         complain(str(error))
-        return 1
+        return UNKNOWN if _is_plugin(given) else 1
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  no traceback reaches an operator
         from healthlb.daemon.fault import describe  # noqa: PLC0415
 
-        complain(describe(error))
-        return 1
+        return _failed(given, describe(error), 1)
+
+
+def _done(given: Sequence[str]) -> int:
+    try:
+        parsed = _parsed(given)
+        status = int(parsed.run(parsed))
+    except SystemExit as end:  # argparse has said what was asked for
+        status = int(end.code or 0)
+    finish_output()
     return status
+
+
+def _failed(given: Sequence[str], sentence: str, status: int) -> int:
+    """Tell what is wrong; return the exit status, for Nagios its own: there 1 and 2 say how the servers are."""
+    if not _is_plugin(given):
+        complain(sentence)
+        return status
+    from healthlb.cli.nagios import answer  # noqa: PLC0415  the other verbs need none of it
+
+    try:
+        write(answer("unknown", sentence), flush=True)
+    except (OutputError, BrokenPipeError):
+        complain(sentence)
+    return UNKNOWN
+
+
+def _is_plugin(given: Sequence[str]) -> bool:
+    return given[:1] == ["status"] and any(len(word) > len("--") and "--nagios".startswith(word) for word in given)
 
 
 class _Help(argparse.HelpFormatter):
@@ -85,7 +109,14 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(map(filled, text.split("\n\n")))
 
 
-class _Parser(argparse.ArgumentParser):
+class _Strict(argparse.ArgumentParser):
+    """A parser that tells wrong use as the verbs themselves do, in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message if "`" in message else f"{message} (see `{self.prog} --help`)")
+
+
+class _Parser(_Strict):
     """A verb's parser; what its page says is read only where its help is asked for."""
 
     def format_help(self) -> str:
@@ -129,7 +160,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Strict(
         prog="healthlb",
         description="Probes real servers and keeps the kernel's IPVS table true to their health.",
         epilog="`healthlb VERB --help` tells more of each, with examples.",

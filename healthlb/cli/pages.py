@@ -23,11 +23,14 @@ def _list(title: str, rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join([f"{title}:", *(f"  {name:4}{what}" for name, what in rows)])
 
 
+_WRONG = "wrong use, or there is no server of that name"
 _CHANGED = {
     0: "it is in force",
-    1: "it was refused, there is no such server, or the director cannot be reached",
-    2: "wrong use",
+    1: "it was refused, or the director cannot be reached",
+    2: _WRONG,
 }
+
+_CHANGED_FOR_HOSTS = _CHANGED | {1: "it was refused, no server is at --host now, or the director cannot be reached"}
 
 PAGES: Mapping[str, Page] = {
     "run": Page(
@@ -109,7 +112,7 @@ PAGES: Mapping[str, Page] = {
                 "a virtual server is degraded, in panic or down, the director says that something fails, or it cannot "
                 "be reached"
             ),
-            2: "wrong use",
+            2: _WRONG,
         },
     ),
     "explain": Page(
@@ -125,8 +128,8 @@ PAGES: Mapping[str, Page] = {
         ),
         {
             0: "it is as the file wants it",
-            1: "it is not, there is no such server, or the director cannot be reached",
-            2: "wrong use",
+            1: "it is not, or the director cannot be reached",
+            2: _WRONG,
         },
     ),
     "events": Page(
@@ -158,8 +161,8 @@ PAGES: Mapping[str, Page] = {
         ),
         {
             0: "the drain is in force; with --wait: it is safe to take the server away",
-            1: "it was refused, there is no such server, nobody answers, or with --wait: connections are left",
-            2: "wrong use",
+            1: "it was refused, no server is at --host now, nobody answers, or with --wait: connections are left",
+            2: _WRONG,
             130: "interrupted while it waited; the drain stays",
         },
     ),
@@ -171,7 +174,7 @@ PAGES: Mapping[str, Page] = {
     "disable": Page(
         ("Its row leaves the table now, and with it the way of its connections. `drain` is the gentle way.",),
         (("healthlb disable shop web1 --for 10m", "back by itself after ten minutes"),),
-        _CHANGED,
+        _CHANGED_FOR_HOSTS,
     ),
     "weight": Page(
         ("The weight stands in the place of the configured one: health, slow start and the rest go on from it.",),
@@ -179,7 +182,7 @@ PAGES: Mapping[str, Page] = {
             ("healthlb weight shop web1 5 --for 2h", "back to the file's weight after two hours"),
             ("healthlb weight shop web1 --reset", "back to the file's weight now"),
         ),
-        _CHANGED,
+        _CHANGED_FOR_HOSTS,
     ),
     "add": Page(
         (
@@ -197,7 +200,7 @@ PAGES: Mapping[str, Page] = {
     "remove": Page(
         ("It stays out over restarts and reloads until `healthlb add` brings it back.",),
         (("healthlb remove shop 192.0.2.15:80 --wait", "once no connection is left"),),
-        {0: "it is out of the pool", 1: "it is not", 2: "wrong use", 130: "interrupted while it waited"},
+        {0: "it is out of the pool", 1: "it is not", 2: _WRONG, 130: "interrupted while it waited"},
     ),
     "overrides": Page(
         ("Everything in which the running director differs from its file.",),
@@ -215,7 +218,12 @@ PAGES: Mapping[str, Page] = {
             ("healthlb probe shop web1", "every check of one server"),
             ("healthlb probe shop web1 --check web", "one of them"),
         ),
-        {0: "every check passed", 1: "one did not", 2: "wrong use, or a file with a fault", 130: "interrupted"},
+        {
+            0: "every check passed",
+            1: "one did not",
+            2: "wrong use, nothing has such a name, or the file has a fault",
+            130: "interrupted",
+        },
     ),
     "checks": Page(
         ("Types that other packages bring are among them.",),
@@ -245,7 +253,7 @@ PAGES: Mapping[str, Page] = {
 STATUSES: Mapping[int, str] = {
     0: "done",
     1: "the answer is no, or it failed",
-    2: "wrong use, or a configuration with faults",
+    2: "wrong use, a name that nothing has included, or a configuration with faults",
     130: "interrupted",
 }
 """What the exit statuses say where a verb's own page does not say more."""

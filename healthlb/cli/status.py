@@ -1,6 +1,7 @@
 """`healthlb status`: what `ipvsadm -Ln --stats --rate` shows, with the health of each server and why."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -20,8 +21,6 @@ from healthlb.cli.words import UsageError, complain, wants_colour, write
 PATH = "/api/v1/status"
 _ENDLESS = 1_000_000
 """Columns of what is no terminal: a row is one line there, whatever it says."""
-_UNKNOWN = 3
-"""Nagios's exit status for wrong use."""
 _EXITS = {"fine": 0, "degraded": 1, "down": 1}
 
 
@@ -55,33 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the status; return 0, or 1 when something is wrong or nobody answers, or 2 for wrong use.
+    """Print the status; return 0, or 1 when something is wrong or nobody answers; with `--nagios` Nagios's exit status.
 
-    Raise UsageError. With `--nagios` it is Nagios's exit status.
+    Raise UsageError and OutputError.
     """
     try:
         return _run(arguments)
-    except UsageError as error:
-        if not arguments.nagios:
-            raise
-        write(answer("unknown", str(error)))
-        return _UNKNOWN
     except WrongUrlError as error:
-        if arguments.nagios:
-            write(answer("unknown", str(error)))
-            return _UNKNOWN
-        complain(f"status: {error}")
-        return 2
+        raise UsageError(str(error)) from error
     except UnreachableError as error:
         if arguments.nagios:
-            write(answer("critical", str(error)))
+            write(answer("critical", str(error)), flush=True)
             return 2
-        complain(f"status: {error}")
+        complain(str(error))
         return 1
-    except KeyboardInterrupt:
-        return 0
-    except BrokenPipeError:
-        return 0  # the reader, `head` say, has what it wanted
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -92,9 +78,11 @@ def _run(arguments: argparse.Namespace) -> int:
     way = reading_way(arguments)
     if arguments.watch is None:
         text, status = _fetched(way, arguments)
-        write(_shown(text, status, arguments, sys.stdout, _width(sys.stdout)), flush=True)
+        with contextlib.suppress(BrokenPipeError):  # the reader, `head` say, has what it wanted
+            write(_shown(text, status, arguments, sys.stdout, _width(sys.stdout)), flush=True)
         return _exit(status, arguments)
-    _watch(way, arguments, sys.stdout)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        _watch(way, arguments, sys.stdout)
     return 0
 
 
@@ -186,7 +174,7 @@ def _repeat(
         try:
             shown = _shown(*_fetched(way, arguments), arguments, stream, _width(stream))
         except UnreachableError as error:
-            shown = f"healthlb status: {error}\n" if not arguments.json else json.dumps({"error": str(error)}) + "\n"
+            shown = f"healthlb: {error}\n" if not arguments.json else json.dumps({"error": str(error)}) + "\n"
 
 
 def _seconds(text: str) -> float:

@@ -174,7 +174,7 @@ def test_where_a_named_file_is_faulty_the_way_without_it_is_told(
 @pytest.mark.parametrize(
     ("status", "error", "expected", "told"),
     [
-        (404, "There is no virtual server shop; did you mean shop2?", 1, "did you mean shop2?"),
+        (404, "There is no virtual server shop; did you mean shop2?", 2, "did you mean shop2?"),
         (409, "10.0.0.1 is ambiguous in shop.", 1, "ambiguous"),
         (422, "why: at most 500 characters.", 2, "at most 500"),
         (401, "This needs the admin token: Authorization: Bearer TOKEN.", 1, "--token-file FILE names the file"),
@@ -390,9 +390,9 @@ def test_overrides_that_are_none_are_one_sentence(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("drian shop web1", "healthlb: error: there is no verb 'drian'; did you mean drain?"),
+        ("drian shop web1", "healthlb: there is no verb 'drian'; did you mean drain?"),
         ("enabel shop web1", "did you mean enable?"),
-        ("lift shop web1", "healthlb: error: there is no verb 'lift'; see `healthlb --help`"),
+        ("lift shop web1", "healthlb: there is no verb 'lift'; see `healthlb --help`"),
         ("\x1b[31m" + "x" * 90, "…'; see `healthlb --help`"),
     ],
 )

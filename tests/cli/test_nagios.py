@@ -1,6 +1,8 @@
 """The status for Nagios: one line that it understands, whatever the director says, and a true exit status."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -100,6 +102,26 @@ def test_the_exit_status_is_nagioss(
 ) -> None:
     assert main(["status", "--url", director.url, "--nagios", *words]) == expected
     assert capsys.readouterr().out.startswith(begin)
+
+
+@pytest.mark.parametrize("words", [["--nagios", "--bogus"], ["--nag", "--watch=x"], ["--nagios", "--json"]])
+def test_wrong_use_is_unknown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", *words]) == 3
+    printed = capsys.readouterr()
+    assert printed.out.startswith("HEALTHLB UNKNOWN - ")
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("of", ["URL", "--url=http://127.0.0.1:1", "--url=nonsense", "--bogus"])
+def test_an_answer_that_cannot_be_written_is_unknown(of: str, director: Any) -> None:
+    words = ["status", "--nagios", f"--url={director.url}" if of == "URL" else of]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run(
+            [sys.executable, "-m", "healthlb", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("healthlb: ")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Everything that may answer at a URL, and everything that may not: each is one sentence and an exit status."""
 
-import argparse
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from healthlb.cli import client, status
+from healthlb.cli import client
+from healthlb.cli.main import main
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
 
 
 def sentence_of(url: str, expected: int, capsys: pytest.CaptureFixture[str]) -> str:
-    parser = argparse.ArgumentParser()
-    status.add_arguments(parser)
-    assert status.run(parser.parse_args([f"--url={url}"])) == expected
+    assert main(["status", f"--url={url}"]) == expected
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
