@@ -7,9 +7,11 @@ whenever its reader has taken something.
 
 import asyncio
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakSet
 
 from aiohttp import web
@@ -71,13 +73,26 @@ class Connections:
         self._cut_at: dict[web.RequestHandler, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def factory(self, runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    def factory(self, runner: web.AppRunner, logger: logging.Logger) -> Callable[[], asyncio.Protocol]:
         """Return the protocol factory of a listening socket: each connection passes the gate, then speaks HTTP."""
         server = runner.server
         if server is None:
             raise RuntimeError("the runner must be set up before its connections come in")
         self.traffic.servers.add(server)
-        return lambda: _Gate(self, server)
+        limits = self.limits
+        http = partial(
+            _Handler,
+            server,
+            loop=asyncio.get_running_loop(),
+            logger=logger,
+            access_log=None,  # type: ignore[arg-type]  # none, as AppRunner takes it, too
+            keepalive_timeout=limits.idle,
+            lingering_time=1.0,
+            max_line_size=limits.head_line,
+            max_field_size=limits.head_line,
+            max_headers=limits.head_lines,
+        )
+        return lambda: _Gate(self, server, http)
 
     def started(self, handler: web.RequestHandler) -> None:
         """Give a request that has arrived its whole time."""
@@ -137,9 +152,10 @@ class _Handler(web.RequestHandler):
 class _Gate(asyncio.Protocol):
     """The first protocol of a connection: counts it, then hands its transport to HTTP or closes it."""
 
-    def __init__(self, connections: Connections, server: web.Server) -> None:
+    def __init__(self, connections: Connections, server: web.Server, http: Callable[[], "_Handler"]) -> None:
         self._connections = connections
         self._server = server
+        self._http = http
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
@@ -149,8 +165,7 @@ class _Gate(asyncio.Protocol):
             transport.write(_FULL)
             transport.close()
             return
-        handler = self._server()
-        handler.__class__ = _Handler
+        handler = self._http()
         transport.set_protocol(handler)
         handler.connection_made(transport)
         self._connections.waiting(handler)

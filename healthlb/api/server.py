@@ -4,6 +4,8 @@ import asyncio
 import logging
 import socket
 import ssl as tls
+import time
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,25 +18,48 @@ from healthlb.model.endpoint import Endpoint
 
 _HANDSHAKE = 5.0
 _SHUTDOWN = 2.0
+TOLD_EVERY = 60.0
+"""Seconds from one line on what a client sent wrong to the next."""
+LONGEST = 300
+"""Characters of a fault that a line tells."""
 
 __all__ = ["ListenError", "RunningServer", "serve"]
 
 
-class _OneLine(logging.Filter):
-    """What a client sent wrong is a line of one sentence, not an error of the director with a traceback."""
+class OneLine(logging.Filter):
+    """Makes a fault a line of one sentence without a traceback.
+
+    What clients send wrong is no error of the director, and one line in `TOLD_EVERY` seconds is enough for all of it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told_at = -TOLD_EVERY
+        self._untold = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is to be written, as it is then."""
         fault = record.exc_info[1] if record.exc_info else None
-        if fault is not None:
-            if isinstance(fault, HttpProcessingError):
-                record.levelno, record.levelname = logging.INFO, "INFO"
-            record.msg = f"{record.getMessage()}: {type(fault).__name__}: {' '.join(str(fault).split())}"
-            record.args, record.exc_info, record.exc_text = (), None, None
+        if fault is None:
+            return True
+        more = ""
+        if isinstance(fault, HttpProcessingError):
+            now = self._clock()
+            if now - self._told_at < TOLD_EVERY:
+                self._untold += 1
+                return False
+            more = f" (and {self._untold} more such requests since the last that was told)" if self._untold else ""
+            self._told_at, self._untold = now, 0
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        said = "".join(each if each.isprintable() else " " for each in str(fault)[:LONGEST])
+        record.msg = f"{record.getMessage()}: {type(fault).__name__}: {' '.join(said.split())}{more}"
+        record.args, record.exc_info, record.exc_text = (), None, None
         return True
 
 
 _log = logging.getLogger(f"{__name__}.http")
-_log.addFilter(_OneLine())
+_log.addFilter(OneLine())
 
 
 class RunningServer:
@@ -92,18 +117,8 @@ async def serve(
     """
     opened = open_socket(listener, socket_mode)
     connections = application[CONNECTIONS]
-    limits = connections.limits
     runner = web.AppRunner(
-        application,
-        access_log=None,
-        logger=_log,
-        handler_cancellation=True,
-        keepalive_timeout=limits.idle,
-        lingering_time=1.0,
-        max_line_size=limits.head_line,
-        max_field_size=limits.head_line,
-        max_headers=limits.head_lines,
-        shutdown_timeout=_SHUTDOWN,
+        application, access_log=None, logger=_log, handler_cancellation=True, shutdown_timeout=_SHUTDOWN
     )
     try:
         await runner.setup()
@@ -122,7 +137,7 @@ async def _listening(
     runner: web.AppRunner, connections: Connections, opened: socket.socket, ssl: tls.SSLContext | None
 ) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(
-        connections.factory(runner),
+        connections.factory(runner, _log),
         sock=opened,
         ssl=ssl,
         ssl_handshake_timeout=_HANDSHAKE if ssl is not None else None,

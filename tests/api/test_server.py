@@ -1,6 +1,7 @@
 """Sockets that can't be opened, clients that take too long, and clients that are too many."""
 
 import asyncio
+import logging
 import socket
 import stat
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from healthlb.api import server
 from healthlb.api.application import read_only_application
 from healthlb.api.connections import Limits
-from healthlb.api.server import ListenError, RunningServer, serve
+from healthlb.api.server import TOLD_EVERY, ListenError, OneLine, RunningServer, serve
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
 
@@ -254,6 +256,48 @@ def test_a_request_that_is_too_large_or_no_http_is_refused_without_a_traceback(
     assert answer.split(b" ")[1] == b"400"
     assert b"Traceback" not in answer
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_flood_of_requests_that_are_no_http_is_one_line_a_minute_with_their_number(
+    source: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    flood = OneLine(lambda: now)
+    monkeypatch.setattr(server._log, "filters", [flood])
+    caplog.set_level(logging.INFO)
+
+    async def send(running: RunningServer, times: int) -> None:
+        for _ in range(times):
+            reader, writer = await connect(running)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
+            assert (await hung_up(reader)).split(b" ")[1] == b"400"
+            writer.close()
+
+    async def run() -> None:
+        nonlocal now
+        running = await serve(read_only_application(source), LOOPBACK)
+        await send(running, 20)
+        now += TOLD_EVERY
+        await send(running, 2)
+        await running.close()
+
+    asyncio.run(run())
+    told = [each.getMessage() for each in caplog.records if each.name == server._log.name]
+    assert len(told) == 2
+    assert told[0].startswith("Error handling request from 127.0.0.1: ")
+    assert told[1].endswith("(and 19 more such requests since the last that was told)")
+
+
+def test_each_fault_of_the_directors_own_is_told_in_one_line() -> None:
+    def line(fault: Exception) -> logging.LogRecord:
+        return logging.LogRecord("x", logging.ERROR, "", 0, "Error", (), (type(fault), fault, None))
+
+    own = [line(RuntimeError("one\ntwo \x1b[2J" + "x" * 9999)) for _ in range(3)]
+    flood = OneLine(lambda: 0.0)
+    assert all(map(flood.filter, own))
+    assert {each.levelno for each in own} == {logging.ERROR}
+    assert all(each.getMessage().startswith("Error: RuntimeError: one two [2Jxx") for each in own)
+    assert len(own[0].getMessage()) < 400
 
 
 def test_closing_does_not_wait_for_a_client_that_holds_its_connection_open(source: Any) -> None:
