@@ -11,8 +11,9 @@ from checks import Check, Conversation, ProxyProtocol, Target, Tls, Verdict
 from checks.options import Choice, Matching, Record, TableOf, Text, option
 from checks.web.http2 import Received, Session, prepare_http2, status_of
 from checks.web.kinds import HOST
-from checks.web.request import SECRET_HEADER, default_host
+from checks.web.request import default_host
 from checks.wire.inbox import PeerError
+from checks.wire.secrets import NAME, hide
 from checks.wire.showing import shown
 
 PATH = "/grpc.health.v1.Health/Check"
@@ -110,8 +111,11 @@ def _talk(check: Grpc, authority: str) -> Conversation:
         ("user-agent", "healthlb"),
         *check.metadata,
     ]
-    public = "".join(f"{name}: {'***' if SECRET_HEADER.search(name) else value}\r\n" for name, value in fields)
+    public = "".join(f"{name}: {'***' if NAME.search(name) else value}\r\n" for name, value in fields)
     shown_request = f"{public}\r\nservice '{shown(check.service)}'".encode()
+    for name, value in check.metadata:
+        if NAME.search(name):
+            hide(value.encode("latin-1", "replace"))
     reply = _Reply(check.service)
     try:
         yield from Session().exchange(fields, _request(check.service), reply, shown_request)

@@ -382,7 +382,8 @@ class Conversations(Progress):
         dialogue = probe.dialogue
         if dialogue is None:
             return Evidence(probe.header, b"", show(probe.target), certificate)
-        return Evidence(dialogue.sent, without_secrets(dialogue.received), show(probe.target), certificate)
+        sent, received = without_secrets(dialogue.sent), without_secrets(dialogue.received)
+        return Evidence(sent, received, show(probe.target), certificate)
 
     def _put_away(self, probe: Probe) -> None:
         probe.over = True

@@ -19,6 +19,7 @@ from checks.engine.threads import Threads, post
 from checks.engine.words import not_sent
 from checks.options import show_seconds
 from checks.wire.reading import ReadsFile
+from checks.wire.secrets import without_secrets
 
 Hint = Callable[[Check, Target], None]
 LOOKERS = 8
@@ -314,7 +315,7 @@ class Files:
             verdict = cast("ReadsFile", probe.check).judge(file.seen)
             evidence = None
             if probe.keep_evidence or not verdict.passed:
-                evidence = Evidence(received=(file.seen or b"")[:EVIDENCE_BYTES], peer=file.path)
+                evidence = Evidence(received=without_secrets((file.seen or b"")[:EVIDENCE_BYTES]), peer=file.path)
             return ProbeResult(verdict.passed, verdict.reason, 0.0, True, evidence, verdict.warning, verdict.feedback)
         except UnusableError as error:
             return _not_sent(f"not sent: {error}")

@@ -19,6 +19,7 @@ from checks.engine.threads import Threads, post
 from checks.engine.words import not_sent
 from checks.options import show_seconds
 from checks.wire.programs import Ended, RunsProgram
+from checks.wire.secrets import without_secrets
 
 PLACES = 32
 """How many programs may run at once."""
@@ -248,7 +249,8 @@ class Processes:
 
 def _evidence(run: _Run, received: bytes) -> Evidence:
     shown = " ".join(run.program.argv).encode("utf-8", "replace")
-    return Evidence(shown[:EVIDENCE_BYTES], received[:EVIDENCE_BYTES], show(run.target))
+    sent, received = (without_secrets(each[:EVIDENCE_BYTES]) for each in (shown, received))
+    return Evidence(sent, received, show(run.target))
 
 
 def _not_sent(reason: str) -> ProbeResult:

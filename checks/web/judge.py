@@ -9,7 +9,8 @@ from checks.web.json_values import unlike
 from checks.web.options import OF_THE_BODY, Request
 from checks.wire.inbox import PeerError
 from checks.wire.searching import found
-from checks.wire.showing import shown
+from checks.wire.secrets import text_without_secrets
+from checks.wire.showing import LOOKED_AT, shown
 
 SHOWN = 40
 VERDICTS_KEPT = 64
@@ -100,4 +101,7 @@ def _pattern(pattern: re.Pattern[str]) -> str:
 
 def shorten(text: str) -> str:
     """Return an operator's or a server's words, short and on one line."""
-    return shown(text, SHOWN) if not text.isprintable() else text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    if not text.isprintable():
+        return shown(text, SHOWN)
+    told = text_without_secrets(text[:LOOKED_AT])
+    return told if len(told) <= SHOWN else f"{told[: SHOWN - 3]}..."

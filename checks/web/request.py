@@ -1,18 +1,15 @@
 """A request as bytes (RFC 9112) or as HTTP/2's fields (RFC 9113 section 8.3)."""
 
 import base64
+import contextlib
 import re
 from dataclasses import replace
 
 from checks import Target, UnusableError
 from checks.web.options import Request
-from checks.wire.secrets import hide, secret
+from checks.wire.secrets import NAME, hide, secret
 
-SECRET_HEADER = re.compile(
-    r"auth(?!ority)|cookie|token|secret|passw|credential|session|signature|(?:api|access|private)[-_]?key",
-    re.IGNORECASE,
-)
-_SECRET_PARAMETER = re.compile(SECRET_HEADER.pattern + r"|^(?:key|sig|pass|pwd|jwt)$", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(NAME.pattern + r"|^(?:key|sig|pass|pwd|jwt)$", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&;])([^=&;]+)=([^&;]+)")
 _MEMBER = re.compile(
     r"""(?<![\w.-])(["']?)(?<![\w.-])([\w.-]{1,64})\1(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^"'&,;}\s]+)"""
@@ -33,7 +30,9 @@ def authorization(username: str | None, password_file: str | None, bearer_file: 
         return f"Bearer {token.decode('ascii')}"
     if username is not None and password_file is not None:
         pair = username.encode() + b":" + secret("password_file", password_file)
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+        encoded = base64.b64encode(pair)
+        hide(encoded)
+        return f"Basic {encoded.decode('ascii')}"
     return None
 
 
@@ -60,9 +59,9 @@ def body_of(request: Request) -> bytes:
 
 def without_secrets(fields: Fields) -> Fields | None:
     """Return the fields as evidence may keep them, or None where they hold no secret."""
-    if not any(SECRET_HEADER.search(name) for name, _ in fields):
+    if not any(NAME.search(name) for name, _ in fields):
         return None
-    return [(name, "***" if SECRET_HEADER.search(name) else value) for name, value in fields]
+    return [(name, "***" if NAME.search(name) else value) for name, value in fields]
 
 
 def path_without_secrets(path: str) -> str:
@@ -78,14 +77,25 @@ def body_without_secrets(body: str) -> str:
 def hide_secrets(request: Request) -> None:
     """Keep the secrets that a request's headers, query and body hold out of what is told of replies, too."""
     for name, value in request.headers:
-        if SECRET_HEADER.search(name):
+        if NAME.search(name):
             hide(value.encode("latin-1", "replace"))
+            _hide_password(value)
     for found in _PARAMETER.finditer(request.path):
         if _speaks_of_one(found[1]):
             hide(found[2].encode("latin-1", "replace"))
     for found in _MEMBER.finditer(request.body or ""):
         if _speaks_of_one(found[2]):
             hide(found[4].strip("\"'").encode())
+
+
+def _hide_password(value: str) -> None:
+    """Keep out the password of a Basic header that the configuration writes in base64 (RFC 7617), if it is one."""
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            pair = base64.b64decode(encoded.strip(), validate=True)
+            hide(pair)
+            hide(pair.partition(b":")[2])
 
 
 def _speaks_of_one(name: str) -> bool:

@@ -1,6 +1,6 @@
 """Secrets that are kept in files: read when a probe needs one, and again once the file has changed.
 
-Those that stand in the configuration itself are only kept out of evidence.
+Those that stand in the configuration itself, or come to it from the environment, are only kept out of what is told.
 """
 
 import os
@@ -21,8 +21,17 @@ SHORTEST_WRITTEN = 8
 MOST_WRITTEN = 200
 """Secrets of the configuration that are remembered, the newest."""
 
+NAME = re.compile(
+    r"auth(?!ority)|cookie|token|secret|passw|credential|session|signature|(?:api|access|private)[-_]?key",
+    re.IGNORECASE,
+)
+"""Is found in the names of headers and metadata that hold a secret."""
+_VARIABLE = re.compile(NAME.pattern + r"|(?:^|_)(?:key|pass|pwd|pw|sig|jwt)$", re.IGNORECASE)
+_PLACE = re.compile(r"_(?:file|path|dir)$", re.IGNORECASE)
+
 _kept: dict[str, tuple[float, tuple[int, ...], bytes]] = {}
 _written: dict[bytes, None] = {}
+_variables: dict[bytes, None] = {}
 
 
 def secret(option: str, path: str) -> bytes:
@@ -65,18 +74,35 @@ def hide(value: bytes) -> None:
         del _written[next(iter(_written))]
 
 
+def hide_variable(name: str, value: str) -> None:
+    """Keep what a variable of the environment gives to the configuration out of what is told, if its name says so."""
+    content = value.encode("utf-8", "surrogateescape")
+    if len(content) >= SHORTEST and _VARIABLE.search(name) and not _PLACE.search(name):
+        _variables[content] = None
+
+
 def without_secrets(said: bytes) -> bytes:
-    """Return what a server said, for evidence, without the secrets that were read here, or one's beginning at its end.
+    """Return what was said, for people, without the secrets that are known here, or one's beginning at its end.
 
     Secrets of less than SHORTEST bytes are left: what they hide would be found everywhere.
     """
-    for known in _written:
+    # Copies: files are read in threads, and one more may come meanwhile.
+    for known in tuple(_written):
         said = _without(said, known)
-    for _, _, content in _kept.values():
+    for content in (*_variables, *(kept[2] for kept in tuple(_kept.values()))):
         for known in (content, b64encode(content)):
             if len(known) >= SHORTEST:
                 said = _without(said, known)
     return said
+
+
+def text_without_secrets(said: str) -> str:
+    """Return the same of a text."""
+    if not (_written or _variables or _kept):
+        return said
+    content = said.encode("utf-8", "surrogateescape")
+    told = without_secrets(content)
+    return said if told == content else told.decode("utf-8", "surrogateescape")
 
 
 def _without(said: bytes, known: bytes) -> bytes:

@@ -232,6 +232,12 @@ in a list must `all` pass, or `any` of them, as `require` says. Equal checks of 
 however many real servers rest on them. Secrets are given as files (`…_file`); a file that cannot be read is no failure
 of the server: the probe counts as not sent, and its last verdict stands.
 
+What is told of a probe (verdict, evidence, log, events) has `***` in the place of secrets, also where a server repeats
+them: what a `…_file` holds; what a variable of the environment gives whose name speaks of one (`${REDIS_PASSWORD}`,
+`${API_KEY}`), from 4 bytes on; headers, metadata, query parameters and members of bodies with such names. Never hidden
+is what else stands in the file itself, such as a password in `send`, in an SQL `query` or among a script's arguments:
+take a variable. Nor is a secret in another spelling than its own or base64: in hexadecimal, as a digest.
+
 ## Options of every check
 """
 

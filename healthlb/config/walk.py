@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from checks.options import Either, ListOf, Record, TableOf, name_of, one_of
+from checks.wire.secrets import hide_variable
 from healthlb.config.faults import Faults, Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar, Sequence
@@ -232,6 +233,8 @@ class Walk:
         """Return a variable of the environment, and note that it was asked for."""
         value = self._environ.get(name)
         self.variables[name] = value
+        if value:
+            hide_variable(name, value)
         return value
 
 

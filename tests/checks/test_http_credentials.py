@@ -122,6 +122,21 @@ def test_a_server_that_repeats_secrets_of_the_configuration_does_not_tell_them()
     assert b'"Authorization": "***", "sid": "***"' in told
 
 
+def test_the_password_of_a_basic_header_is_hidden_in_both_spellings() -> None:
+    pair = base64.b64encode(b"probe:0pen-sesame-4").decode()
+    next(Http(headers=(("Authorization", f"Basic {pair}"),)).converse(TARGET))
+    told = secrets.without_secrets(b"hello 0pen-sesame-4, " + pair.encode())
+    assert told.startswith(b"hello ***, ***")
+    assert pair.rstrip("=").encode() not in told
+
+
+def test_a_server_that_repeats_what_it_was_sent_to_log_in_does_not_tell_the_password(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("0pen-sesame-5\n")
+    next(Http(username="probe", password_file=str(tmp_path / "password")).converse(TARGET))
+    sent = base64.b64encode(b"probe:0pen-sesame-5")
+    assert secrets.without_secrets(b"Authorization: Basic " + sent) == b"Authorization: Basic ***"
+
+
 @given(RARE.filter(lambda each: len(each) >= secrets.SHORTEST_WRITTEN), st.integers(0, 20), RARE)
 def test_no_beginning_of_a_secret_is_left_at_the_end_of_what_was_said(secret: bytes, cut: int, before: bytes) -> None:
     secrets.hide(secret)
