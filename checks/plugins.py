@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from checks import Check
+from checks.offers import may_be_offered
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint  # imported where it is needed: it takes as long as everything else here
@@ -76,6 +77,8 @@ class Types(Mapping[str, type[Check]]):
         return self._entries
 
     def _found(self) -> "list[EntryPoint]":
+        if not may_be_offered(GROUP):
+            return []
         from importlib.metadata import entry_points  # noqa: PLC0415
 
         try:
