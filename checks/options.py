@@ -66,7 +66,6 @@ class Matching:
         return {"type": "string", "minLength": 1, "pattern": f"^(?:{self.pattern})$"}
 
 
-@dataclass(frozen=True, slots=True)
 class Boolean:
     """`true` or `false`."""
 

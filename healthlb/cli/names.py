@@ -217,9 +217,6 @@ def _check_types() -> Iterator[Name]:
 
 
 def _events() -> Iterator[Name]:
-    from typing import get_args  # noqa: PLC0415
+    from healthlb.model.event_names import EVENT_NAMES  # noqa: PLC0415
 
-    from healthlb.model.events import Event  # noqa: PLC0415  there are many
-    from healthlb.model.occurrence import name_of  # noqa: PLC0415
-
-    return ((name_of(kind), "") for kind in get_args(Event))
+    return ((name, "") for name in EVENT_NAMES)

@@ -14,7 +14,6 @@ class InlineCheck:
     named: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class CheckName(Name):
     """The name of a check in `checks`."""
 

@@ -22,7 +22,6 @@ SHARE = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
 BRACKETS = re.compile(r"\[(?P<address>[^\]]*)\](?::(?P<port>.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
 class Name:
     """A name that stands in URLs, metrics and on command lines without quoting."""
 
@@ -92,7 +91,6 @@ def parse_port(text: str, *, zero: bool) -> int:
     return port
 
 
-@dataclass(frozen=True, slots=True)
 class Address:
     """An address without a port; becomes its canonical text."""
 
@@ -185,7 +183,6 @@ class Listen:
         return "none" if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
 class FilePath:
     """An absolute path. What is there is looked at when it is used, not when the file is read."""
 
@@ -200,7 +197,6 @@ class FilePath:
         return {"type": "string", "pattern": "^/"}
 
 
-@dataclass(frozen=True, slots=True)
 class Interface:
     """The name of a network interface, by the kernel's rule (net/core/dev.c, dev_valid_name)."""
 
@@ -218,7 +214,6 @@ class Interface:
         return {"type": "string", "pattern": f"^{INTERFACE.pattern}$"}
 
 
-@dataclass(frozen=True, slots=True)
 class Namespace:
     """A network namespace: a name under /run/netns (ip-netns(8)), or an absolute path."""
 
@@ -262,7 +257,6 @@ class Prefix:
     dotted: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Netmask:
     """A netmask, `255.255.255.0`, or a prefix length, `24` or `/64`; becomes a Prefix."""
 
@@ -295,7 +289,6 @@ class Netmask:
         }
 
 
-@dataclass(frozen=True, slots=True)
 class Percent:
     """A share, `50%` or the bare number 50; becomes a float of 0 to 100."""
 

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
-from functools import cache
-from typing import Any, NoReturn, get_args
+from dataclasses import MISSING
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from checks.options import Choice, Duration, Integer, ListOf, Matching, TableOf, Text, name_of, one_of
 from healthlb.config.kinds import DOTTED, HOST_NAME, FilePath, Name, parse_address
 from healthlb.config.walk import Option
+from healthlb.model.event_names import EVENT_NAMES
 from healthlb.model.notifiers import PLACEHOLDER, PLACEHOLDERS
 
 ALL = "all"
@@ -40,28 +40,21 @@ DEFAULT_EVENTS = (
 )
 
 
-@cache
-def told() -> tuple[str, ...]:
-    """Return every event that a notifier can be told of."""
-    from healthlb.model.events import Event  # noqa: PLC0415  they take as long to import as all the rest of the model
-    from healthlb.model.occurrence import name_of as event_name  # noqa: PLC0415
-
-    return tuple(name for name in map(event_name, get_args(Event)) if name not in UNTOLD)
+TOLD = tuple(name for name in EVENT_NAMES if name not in UNTOLD)
+"""Every event that a notifier can be told of."""
 
 
-@dataclass(frozen=True, slots=True)
 class InlineNotifier:
     """A notifier in its own mapping: the common options and those of its type."""
 
 
-@dataclass(frozen=True, slots=True)
 class EventName:
     """The name of an event, or `all` for every one."""
 
     @property
     def words(self) -> tuple[str, ...]:
         """What it may be."""
-        return (*told(), ALL)
+        return (*TOLD, ALL)
 
     def parse(self, value: Any) -> str:
         """Take a name of an event; whether a notifier can be told of it is for others to say."""
@@ -74,7 +67,6 @@ class EventName:
         return {"enum": list(self.words)}
 
 
-@dataclass(frozen=True, slots=True)
 class Url:
     """Where a webhook is sent. What is wrong with it is told without quoting it: its path may be a secret."""
 
@@ -101,7 +93,6 @@ class Url:
         return {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"}
 
 
-@dataclass(frozen=True, slots=True)
 class Template:
     """JSON with placeholders, `{"text": "{message}"}`; kept as it is written."""
 
@@ -130,7 +121,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"is not JSON once it is filled: {constant} is no JSON number")
 
 
-@dataclass(frozen=True, slots=True)
 class Host:
     """A machine by its name or its address. A name is looked up when it is needed, and not before."""
 

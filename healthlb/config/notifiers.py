@@ -10,7 +10,7 @@ from checks.options import one_of
 from healthlb.config.faults import Keys
 from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Sequence
-from healthlb.config.notifier_options import ALL, COMMON, MAIL_ADDRESS, TYPES, UNTOLD, told
+from healthlb.config.notifier_options import ALL, COMMON, MAIL_ADDRESS, TOLD, TYPES, UNTOLD
 from healthlb.config.real_servers import at
 from healthlb.config.walk import WRONG, Walk, Wrong, wrong
 from healthlb.model.notifiers import Command, Fifo, Mail, Notifier, Webhook
@@ -40,7 +40,7 @@ def read_notifier(walk: Walk, name: str, node: Node, keys: Keys) -> Notifier | W
     return Notifier(
         name=name,
         settings=settings,
-        events=frozenset(told() if ALL in values["events"] else values["events"]),
+        events=frozenset(TOLD if ALL in values["events"] else values["events"]),
         virtual_servers=values["virtual_servers"],
         group=values["group"],
         quiet=values["quiet"],

@@ -19,7 +19,6 @@ OF_THE_POOL = "quorum", "panic", "sorry_server", "on_quorum_lost"
 MISPLACED = dict.fromkeys((*OF_THE_SERVICE, *OF_THE_POOL), "is of the whole pool; set it on the virtual server")
 
 
-@dataclass(frozen=True, slots=True)
 class NotifierName(Name):
     """The name of a notifier in `notifiers`."""
 

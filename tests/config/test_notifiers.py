@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from healthlb.config.notifier_options import DEFAULT_EVENTS, UNTOLD, told
+from healthlb.config.notifier_options import DEFAULT_EVENTS, TOLD, UNTOLD
 from healthlb.model.events import Event
 from healthlb.model.notifiers import PLACEHOLDERS, Command, Fifo, Mail, Notifier, Webhook
 from healthlb.model.occurrence import name_of
@@ -115,7 +115,7 @@ def test_the_port_of_a_relay_follows_its_tls(file: Any, tls: str, port: int) -> 
 def test_all_events_are_all_but_those_of_single_probes_and_of_notifiers(file: Any) -> None:
     every = {name_of(event) for event in get_args(Event)}
     events = notifier(file, "type: fifo", "path: /run/lvs.fifo", "events: all").events
-    assert events == frozenset(told())
+    assert events == frozenset(TOLD)
     assert every - events == set(UNTOLD)
     assert set(DEFAULT_EVENTS) <= events
 

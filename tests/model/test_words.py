@@ -1,11 +1,15 @@
 """How the words look where an operator reads them."""
 
+from typing import get_args
+
 import pytest
 
 from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, VirtualServer
 from healthlb.model.endpoint import Endpoint
-from healthlb.model.events import QuorumLost
+from healthlb.model.event_names import EVENT_NAMES
+from healthlb.model.events import Event, QuorumLost
 from healthlb.model.health import Schedule
+from healthlb.model.occurrence import name_of
 from healthlb.model.operations import (
     AddDestination,
     AddService,
@@ -79,3 +83,7 @@ def test_a_probe_is_told_by_its_address_alone_where_no_port_is_probed() -> None:
     check = Check("echo", "ping", Schedule(1, 1, 1, 1, 1, 1), "the type's own")
     assert Probe(check, Endpoint("2001:db8::1", 0)).where == "2001:db8::1"
     assert Probe(check, Endpoint("2001:db8::1", 80)).where == "[2001:db8::1]:80"
+
+
+def test_the_names_of_events_that_are_listed_apart_are_those_of_the_events() -> None:
+    assert tuple(name_of(kind) for kind in get_args(Event)) == EVENT_NAMES
