@@ -114,8 +114,8 @@ def _amended(file: "Config", now: "Running") -> "Amended":
 
 def _built(bare: "Config", addition: "Addition") -> "RealServer | str":
     """Return the server that an addition makes, or in one sentence why it cannot be."""
-    from healthlb.config import ConfigError  # noqa: PLC0415
     from healthlb.config.addition import added  # noqa: PLC0415
+    from healthlb.config.faults import ConfigError  # noqa: PLC0415
 
     try:
         return added(bare, addition.virtual_server, addition.settings)

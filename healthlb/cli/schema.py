@@ -12,7 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Print the schema."""
-    from healthlb.config import json_schema, plugins  # noqa: PLC0415  YAML is read only where a file is
+    from healthlb.config import plugins  # noqa: PLC0415  YAML is read only where a file is
+    from healthlb.config.json_schema import json_schema  # noqa: PLC0415
 
     for sentence in plugins.broken():
         complain(sentence)

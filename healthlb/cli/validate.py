@@ -12,7 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Say that the file is good, and what to think about in it, or raise UsageError with its faults."""
-    from healthlb.config import advice, plugins  # noqa: PLC0415  the other verbs need none of it
+    from healthlb.config import plugins  # noqa: PLC0415  the other verbs need none of it
+    from healthlb.config.advice import advice  # noqa: PLC0415
 
     _, config = load(arguments.config)
     for sentence in (*plugins.conflicts(), *(f"warning: {each}" for each in advice(config))):

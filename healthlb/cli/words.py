@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from healthlb.config import Loader
+    from healthlb.config.loader import Loader
     from healthlb.model.config import Config
 
 DEFAULT_FILE = "/etc/healthlb/healthlb.yaml"
@@ -97,7 +97,8 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 def load(path: str) -> "tuple[Loader, Config]":
     """Return the loader of a file and what it holds now; raise UsageError with every fault of it."""
-    from healthlb.config import ConfigError, Loader  # noqa: PLC0415  YAML is read only where a file is
+    from healthlb.config.faults import ConfigError  # noqa: PLC0415  YAML is read only where a file is
+    from healthlb.config.loader import Loader  # noqa: PLC0415
 
     if not path:
         raise UsageError("-c has no file name; name the configuration file")

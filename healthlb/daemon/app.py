@@ -15,8 +15,8 @@ from checks import Check, Target, registry
 from checks.engine import Engine
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
-from healthlb.config import Loader
 from healthlb.config.addition import added
+from healthlb.config.loader import Loader
 from healthlb.daemon.chronicle import Chronicle
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from checks.engine import Engine
-from healthlb.config import advice, plugins
+from healthlb.config import plugins
+from healthlb.config.advice import advice
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.pools import Sink
 from healthlb.daemon.preflight import surroundings, unsupported, unusable

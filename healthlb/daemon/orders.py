@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from checks.engine import Engine
-from healthlb.config import ConfigError, TakenError
+from healthlb.config.addition import TakenError
+from healthlb.config.faults import ConfigError
 from healthlb.core.amend import Amended, Built, amend, to_build, without_removed
 from healthlb.core.overrides import expired, next_expiry
 from healthlb.daemon.controller import Controller

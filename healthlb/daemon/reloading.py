@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from healthlb.api.listening import ListenError
 from healthlb.api.source import ReloadOutcome
-from healthlb.config import ConfigError, Loader
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 from healthlb.daemon.changes import changes
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors

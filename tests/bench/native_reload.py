@@ -67,7 +67,7 @@ def accept_all() -> None:
 
 async def measured(path: str) -> None:
     """Run the director as `healthlb run --dry-run` does, beside a sampler of how long the loop is held."""
-    from healthlb.config import Loader
+    from healthlb.config.loader import Loader
     from healthlb.daemon.app import serve
     from healthlb.daemon.logs import Logs
     from healthlb.linux.memory import MemoryTable

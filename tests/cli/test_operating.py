@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from healthlb.cli.main import VERBS, main
-from healthlb.config import load
+from healthlb.config.loader import load
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)

@@ -6,7 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-from healthlb.config import ConfigError, Loader
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 from healthlb.model.config import Config
 
 ENVIRONMENT = {"VIP": "192.0.2.9", "PORT": "8080", "EMPTY": ""}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError, added, load
-from healthlb.config.addition import composed
-from healthlb.config.faults import Faults
+from healthlb.config.addition import added, composed
+from healthlb.config.faults import ConfigError, Faults
+from healthlb.config.loader import load
 from healthlb.config.nodes import Mapping, Node, Scalar, Sequence
 from healthlb.config.scalars import resolve
 from healthlb.model.config import Config, FlapDamping, RealServer

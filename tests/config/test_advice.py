@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from healthlb.config import Loader, advice
+from healthlb.config.advice import advice
+from healthlb.config.loader import Loader
 from healthlb.config.server_sections import SCHEDULERS
 
 SHOP = "virtual_servers:\n  shop:\n    address: 192.0.2.10:80\n"

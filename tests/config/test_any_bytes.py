@@ -5,7 +5,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError, Loader
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 from healthlb.model.config import Config
 
 FULL = Path(__file__).parents[2].joinpath("configs", "full.yaml").read_bytes()

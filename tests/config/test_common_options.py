@@ -8,7 +8,8 @@ import pytest
 
 from checks import DIRECT, CarrierName, Check, Way, registry
 from checks.options import Integer, option
-from healthlb.config import ConfigError, Loader
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 from healthlb.model.config import Config
 from healthlb.model.endpoint import Endpoint
 

@@ -13,7 +13,9 @@ import yaml
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError, Loader, json_schema
+from healthlb.config.faults import ConfigError
+from healthlb.config.json_schema import json_schema
+from healthlb.config.loader import Loader
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXAMPLES = sorted(path for path in CONFIGS.glob("*.yaml") if path.name != "demo.yaml")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from checks.registry import types
-from healthlb.config import Loader
+from healthlb.config.loader import Loader
 from healthlb.config.reference import PROGRAMS
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "migration.yaml"

@@ -16,7 +16,10 @@ import pytest
 
 import plugin
 from checks import registry
-from healthlb.config import ConfigError, Loader, json_schema, plugins, reference
+from healthlb.config import plugins, reference
+from healthlb.config.faults import ConfigError
+from healthlb.config.json_schema import json_schema
+from healthlb.config.loader import Loader
 from ports import free_port
 from waiting import eventually
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError, Loader, files, nodes
+from healthlb.config import files, nodes
 from healthlb.config.blocks import Doubt
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 from healthlb.model.config import Config
 
 HEAD = "checks:\n  web: {type: http, path: /a}\n  port: {type: tcp}\nvirtual_servers:\n"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError, Loader
+from healthlb.config.faults import ConfigError
+from healthlb.config.loader import Loader
 
 MAIN = "include: [conf.d/*.yaml, extra.yaml]\n"
 PART = "virtual_servers: {{{name}: {{address: 192.0.2.10:{port}, real_servers: []}}}}\n"

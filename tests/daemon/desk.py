@@ -6,8 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from checks.engine import Engine
-from healthlb.config import ConfigError
-from healthlb.config.faults import Fault
+from healthlb.config.faults import ConfigError, Fault
 from healthlb.daemon.operators import Operators
 from healthlb.daemon.orders import OrderBook
 from healthlb.daemon.tasks import Tasks

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from healthlb.config import Loader
+from healthlb.config.loader import Loader
 from healthlb.daemon import watching
 from healthlb.daemon.app import Director
 from healthlb.daemon.service_manager import ServiceManager

@@ -14,7 +14,7 @@ import pytest
 from checks import Check, Tls
 from checks.options import Record, option
 from checks.tcp import Tcp
-from healthlb.config import ConfigError
+from healthlb.config.faults import ConfigError
 from healthlb.daemon.app import Director, StartError
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import hold_signals

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from healthlb.config import ConfigError
-from healthlb.config.faults import Fault
+from healthlb.config.faults import ConfigError, Fault
 from healthlb.daemon import operators
 from healthlb.model.changes import Actor, Add, Change, Disable, Drain, Lift, Remove, SetWeight, Target
 from healthlb.model.config import Config, RealServer

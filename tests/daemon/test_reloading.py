@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from healthlb.config import ConfigError
+from healthlb.config.faults import ConfigError
 from healthlb.daemon import fitness, rehearsing
 from healthlb.model.changes import Actor, Add, ChangeOutcome, Drain, Remove, SetWeight, Target
 from healthlb.model.endpoint import Endpoint

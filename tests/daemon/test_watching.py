@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.config import ConfigError
+from healthlb.config.faults import ConfigError
 from healthlb.daemon import watching
 from healthlb.daemon.watching import Settling
 from healthlb.model.events import ConfigRefused, ConfigReloaded, Event
