@@ -43,6 +43,7 @@ bench: $(VENV)/.installed lab-packages
 	done
 
 docs: $(VENV)/.installed lab-packages
+	$(VENV)/bin/python -m healthlb.config.prepared
 	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
 	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/metrics_reference.py
 	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/incident.py
