@@ -211,9 +211,9 @@ def _removed(typed: Typed) -> Iterator[Name]:
 
 
 def _check_types() -> Iterator[Name]:
-    from healthlb.config import reference  # noqa: PLC0415  it imports every check
+    from healthlb.config import prepared  # noqa: PLC0415  only the verb `checks` takes them
 
-    return ((each.type, each.summary) for each in reference.check_references())
+    return ((each.type, each.summary) for each in prepared.check_references() if each.type)
 
 
 def _events() -> Iterator[Name]:

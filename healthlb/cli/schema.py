@@ -1,7 +1,6 @@
 """`healthlb schema`: the JSON Schema of the configuration file, for editors."""
 
 import argparse
-import json
 
 from healthlb.cli.words import complain, say
 
@@ -12,10 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Print the schema."""
-    from healthlb.config import plugins  # noqa: PLC0415  YAML is read only where a file is
-    from healthlb.config.json_schema import json_schema  # noqa: PLC0415
+    from healthlb.config import plugins, prepared  # noqa: PLC0415  the check types are asked only by those who need them
 
     for sentence in plugins.broken():
         complain(sentence)
-    say(json.dumps(json_schema(), indent=2))
+    say(prepared.schema_text().rstrip("\n"))
     return 0

@@ -3,8 +3,7 @@
 It comes from the declarations that the loader walks, so it cannot say anything else than the loader does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from checks import Check, Tls, registry
@@ -22,43 +21,12 @@ from checks.options import (
     show_seconds,
 )
 from healthlb.config.check_sections import CommonCheck
+from healthlb.config.prepared import CheckReference, OptionReference
 from healthlb.config.walk import NamedTable, Option, options_of, words
 from healthlb.config.walk_checks import CheckTypes
 
 PROGRAMS = {"keepalived": "keepalived", "ldirectord": "ldirectord", "haproxy": "HAProxy"}
 """The programs whose names are told, as documents spell them."""
-
-
-@dataclass(frozen=True, slots=True)
-class OptionReference:
-    """One option as a reader sees it. `key` is `tls.ca_file` within a mapping; `within` is that mapping's class."""
-
-    key: str
-    takes: str
-    default: str
-    doc: str
-    known_as: dict[str, str]
-    within: type
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReference:
-    """One check type, or the options that all types have. `doc` has its paragraphs apart, each on one line."""
-
-    type: str
-    doc: str
-    known_as: dict[str, str]
-    options: tuple[OptionReference, ...]
-
-    @property
-    def without_tls(self) -> Iterator[OptionReference]:
-        """Yield the options but those of TLS, which are told once for all types."""
-        return (each for each in self.options if each.within is not Tls)
-
-    @property
-    def summary(self) -> str:
-        """Return the first sentence of `doc`, without its full stop."""
-        return self.doc.split("\n", maxsplit=1)[0].split(". ", maxsplit=1)[0].rstrip(".")
 
 
 def common_reference() -> CheckReference:
@@ -87,17 +55,17 @@ def _joined(text: str) -> str:
 
 
 def _all(of: type) -> tuple[OptionReference, ...]:
-    return tuple(references(options_of(of), of))
+    return tuple(references(options_of(of)))
 
 
-def references(options: Mapping[str, Option], within: type, prefix: str = "") -> Iterator[OptionReference]:
+def references(options: Mapping[str, Option], prefix: str = "", *, of_tls: bool = False) -> Iterator[OptionReference]:
     """Yield options as a reader sees them, each followed by those of the mapping that it is."""
     for key, option in options.items():
         name = f"{prefix}{key}"
-        yield OptionReference(name, takes(option.kind), _default(option), option.doc, dict(option.known_as), within)
+        yield OptionReference(name, takes(option.kind), _default(option), option.doc, dict(option.known_as), of_tls)
         nested = _nested(option.kind)
         if nested is not None:
-            yield from references(options_of(nested), nested, f"{name}.")
+            yield from references(options_of(nested), f"{name}.", of_tls=nested is Tls)
 
 
 def _nested(kind: Any) -> type | None:
@@ -184,7 +152,7 @@ def shown_value(kind: Any, value: Any) -> str:
 def markdown(types: CheckTypes | None = None) -> str:
     """Return docs/checks.md."""
     references = check_references(types)
-    sections = [_HEAD, _table(common_reference()), _TLS, _table(tls_reference()), "## The types\n"]
+    sections = [_HEAD, _table(common_reference().options), _TLS, _table(tls_reference().options), "## The types\n"]
     sections.append("\n".join(f"- [`{each.type}`](#{each.type}): {each.summary}" for each in references) + "\n")
     sections += _index(references)
     for each in references:
@@ -192,7 +160,7 @@ def markdown(types: CheckTypes | None = None) -> str:
         names = "; ".join(f"{PROGRAMS.get(program, program)} {name}" for program, name in each.known_as.items())
         if names:
             sections.append(f"Elsewhere: {names}.\n")
-        sections.append(_table(each, apart=Tls) if each.options else "It has no options of its own.\n")
+        sections.append(_table(each.without_tls) if each.options else "It has no options of its own.\n")
     return "\n".join(sections)
 
 
@@ -210,9 +178,9 @@ def _index(references: Sequence[CheckReference]) -> Iterator[str]:
             yield f"### From {spelled}\n\n| there | here |\n| --- | --- |\n{rows}\n"
 
 
-def _table(reference: CheckReference, apart: type | None = None) -> str:
-    """Return a table of the options but those within a mapping that is told `apart`."""
-    options = [each for each in reference.options if each.within is not apart]
+def _table(told: Iterable[OptionReference]) -> str:
+    """Return a table of options."""
+    options = list(told)
     programs = [program for program in PROGRAMS if any(program in each.known_as for each in options)]
     heads = ["option", "takes", "default", "what it is", *(PROGRAMS[program] for program in programs)]
     lines = [heads, ["---"] * len(heads)]

@@ -16,7 +16,7 @@ import pytest
 
 import plugin
 from checks import registry
-from healthlb.config import plugins, reference
+from healthlb.config import plugins, prepared, reference
 from healthlb.config.faults import ConfigError
 from healthlb.config.json_schema import json_schema
 from healthlb.config.loader import Loader
@@ -89,6 +89,8 @@ def test_the_guides_example_is_validated_and_told_like_a_built_in_type(pong: Pat
     assert options["word"]["default"] == "PING"
     assert {"interval", "tls", "source"} <= set(options)
     assert "## pong\n" in reference.markdown()
+    assert "pong" in {each.type for each in prepared.check_references()}
+    assert "Check.pong" in prepared.schema_text()
     assert plugins.conflicts() == plugins.broken() == ()
 
 

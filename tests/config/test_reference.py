@@ -1,8 +1,13 @@
 """The reference of the checks: made from the declarations, and as current as they are."""
 
+import json
 from pathlib import Path
 
+import pytest
+
 from checks.registry import types
+from healthlb.config import prepared
+from healthlb.config.json_schema import json_schema
 from healthlb.config.reference import check_references, common_reference, markdown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "checks.md"
@@ -10,6 +15,16 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "checks.md"
 
 def test_the_document_is_what_the_code_says() -> None:
     assert DOCUMENT.read_text() == markdown(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", [prepared.SCHEMA, prepared.CHECKS])
+def test_what_is_prepared_is_what_the_code_says(name: str) -> None:
+    assert Path(prepared.__file__).with_name(name).read_text() == prepared.made()[name], "run `make docs`"
+
+
+def test_what_is_prepared_reads_as_it_was_written() -> None:
+    assert prepared.check_references() == (common_reference(), *check_references())
+    assert json.loads(prepared.schema_text()) == json_schema()
 
 
 def test_every_type_and_option_is_told() -> None:

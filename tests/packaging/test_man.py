@@ -73,7 +73,7 @@ def test_every_key_of_the_file_is_told() -> None:
     page = (MAN / "healthlb.yaml.5").read_text()
     keys = set(options_of(FileSection))
     for kind in (DirectorSection, ApiSection, VirtualServerSection):
-        keys |= {each.key for each in references(options_of(kind), kind)}
+        keys |= {each.key for each in references(options_of(kind))}
     for reference in (common_reference(), *check_references()):
         keys |= {each.key for each in reference.without_tls}
     assert [key for key in keys if f"\n.TP\n{bold(key)}\n" not in page] == []

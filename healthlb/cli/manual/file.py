@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from healthlb.cli.manual.roff import Roff, bold
 from healthlb.config.notifier_options import COMMON, TYPES
-from healthlb.config.reference import OptionReference, check_references, common_reference, references, tls_reference
+from healthlb.config.prepared import OptionReference
+from healthlb.config.reference import check_references, common_reference, references, tls_reference
 from healthlb.config.sections import ApiSection, DirectorSection, FileSection
 from healthlb.config.server_sections import VirtualServerSection
 from healthlb.config.walk import Option, options_of
@@ -56,7 +57,7 @@ def pages() -> dict[str, str]:
 
 def _keys(roff: Roff, title: str, options: Mapping[str, Option], *, nested: bool = True) -> None:
     roff.section(title)
-    _list(roff, (each for each in references(options, object) if nested or "." not in each.key))
+    _list(roff, (each for each in references(options) if nested or "." not in each.key))
 
 
 def _list(roff: Roff, options: Iterable[OptionReference]) -> None:
@@ -84,4 +85,4 @@ def _notifiers(roff: Roff) -> None:
     _keys(roff, "Notifiers", COMMON)
     for name, options in TYPES.items():
         roff.part(f"type: {name}")
-        _list(roff, references(options, object))
+        _list(roff, references(options))
