@@ -1,13 +1,23 @@
 """The command line: finds the verb, and turns what goes wrong into one sentence and an exit status."""
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from healthlb import __version__
-from healthlb.cli.words import OutputError, UsageError, complain, finish_output, open_streams, write
+from healthlb.cli.words import (
+    OutputError,
+    UsageError,
+    complain,
+    finish_output,
+    open_streams,
+    terminal_size,
+    write,
+)
 
 VERBS = {
     "run": "probe the real servers and keep the IPVS table true, until stopped",
@@ -95,7 +105,14 @@ def _is_plugin(given: Sequence[str]) -> bool:
     return given[:1] == ["status"] and any(len(word) > len("--") and "--nagios".startswith(word) for word in given)
 
 
-class _Help(argparse.HelpFormatter):
+class _Formatter(argparse.HelpFormatter):
+    """As wide as the terminal. argparse makes one an argument, and would import shutil to ask how wide that is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _Help(_Formatter):
     """Fills each paragraph by itself, and of a list each line."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
@@ -114,6 +131,18 @@ class _Strict(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message if "`" in message else f"{message} (see `{self.prog} --help`)")
+
+
+def _columns() -> int:
+    """Return what COLUMNS says, or else the terminal (environ(7)); 80 where neither does."""
+    with contextlib.suppress(ValueError):
+        said = int(os.environ.get("COLUMNS", "0"))
+        if said > 0:
+            return said
+    try:
+        return terminal_size(sys.stdout)[0]
+    except (OSError, ValueError):  # no terminal, or no file at all
+        return 80
 
 
 class _Parser(_Strict):
@@ -143,7 +172,7 @@ def verb_of(word: str) -> str | None:
 
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """Return one verb's parser, for those who tell what it takes."""
-    parser = _Parser(prog=f"healthlb {verb}", description=VERBS[verb])
+    parser = _Parser(prog=f"healthlb {verb}", description=VERBS[verb], formatter_class=_Formatter)
     importlib.import_module(f"healthlb.cli.{verb}").add_arguments(parser)
     return parser
 
@@ -162,6 +191,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Strict(
         prog="healthlb",
+        formatter_class=_Formatter,
         description="Probes real servers and keeps the kernel's IPVS table true to their health.",
         epilog="`healthlb VERB --help` tells more of each, with examples.",
     )
@@ -171,9 +201,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     chosen = ALIASES.get(word, word)
     if word and chosen not in VERBS:
         parser.error(_no_verb(word))
-    for name, purpose in VERBS.items():
+    for name in [chosen] if word in given[:1] else VERBS:  # each one costs milliseconds; only our own help needs all
         aliases = [alias for alias, verb_name in ALIASES.items() if verb_name == name]
-        each = verbs.add_parser(name, help=purpose, description=purpose, aliases=aliases)
+        purpose = VERBS[name]
+        each = verbs.add_parser(name, help=purpose, description=purpose, aliases=aliases, formatter_class=_Formatter)
         if name == chosen:
             verb = importlib.import_module(f"healthlb.cli.{name}")
             verb.add_arguments(each)

@@ -1,14 +1,16 @@
 """What can be known before a configuration is put in force: whether the kernel can hold it, and what surrounds it."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from checks import Check, Tls
-from checks.engine import Engine
 from healthlb.daemon.fault import describe
 from healthlb.linux import sysctl
 from healthlb.linux.table import Table
 from healthlb.model.config import Config, VirtualServer
+
+if TYPE_CHECKING:
+    from checks import Check, Tls
+    from checks.engine import Engine  # `plan` asks here what the kernel can hold, and carries no probe
 
 
 def unsupported(table: Table, config: Config, before: Mapping[str, VirtualServer]) -> str | None:
@@ -22,7 +24,7 @@ def unsupported(table: Table, config: Config, before: Mapping[str, VirtualServer
     return "; ".join(f"virtual_servers.{name}: {sentence}" for name, sentence in found) or None
 
 
-def checks_of(config: Config) -> dict[Check, str]:
+def checks_of(config: Config) -> "dict[Check, str]":
     """Return the settings of every check that is probed, with the name of such a check."""
     configured = {
         id(probe.check): probe.check
@@ -37,18 +39,18 @@ def checks_of(config: Config) -> dict[Check, str]:
     return found
 
 
-def tls_settings(config: Config) -> set[Tls]:
+def tls_settings(config: Config) -> "set[Tls]":
     """Return every TLS setting that a check of the configuration may use."""
     return {settings for check in checks_of(config) for settings in check.tls_settings()}
 
 
-def unusable(engine: Engine, config: Config) -> str | None:
+def unusable(engine: "Engine", config: Config) -> str | None:
     """Prepare every check, off the loop; return one sentence for those that cannot be carried out here, or None."""
     found = [(name, fault) for check, name in checks_of(config).items() if (fault := unprepared(engine, check))]
     return "; ".join(f"check {name}: {fault}" for name, fault in found) or None
 
 
-def unprepared(engine: Engine, check: Check) -> str | None:
+def unprepared(engine: "Engine", check: "Check") -> str | None:
     """Read the files of a check and of its TLS settings now; return what is wrong with them, or None."""
     for settings in check.tls_settings():
         fault = engine.prepare(settings)
