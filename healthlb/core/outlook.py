@@ -23,7 +23,7 @@ from healthlb.model.config import RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Health, Schedule
 from healthlb.model.overrides import Orders, Override
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 from healthlb.model.table import Destination
 
 EARLIEST = 1 - JITTER

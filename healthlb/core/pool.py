@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from healthlb.model.config import Quorum
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 from healthlb.model.table import Destination
 
 

@@ -15,7 +15,7 @@ from healthlb.linux.table import Table
 from healthlb.model.counters import TableReading
 from healthlb.model.health import Health
 from healthlb.model.operations import AddService, DeleteDestination, Operation, OperationFailure
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 from healthlb.model.table import IpvsTable, ServiceKey, ServiceRow, Timeouts
 
 

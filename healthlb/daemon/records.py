@@ -13,7 +13,8 @@ from healthlb.model.config import Check, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
 from healthlb.model.overrides import NOT_OVERRIDDEN, Applied
-from healthlb.model.snapshot import LastProbe, PoolState
+from healthlb.model.pool_state import PoolState
+from healthlb.model.snapshot import LastProbe
 
 NO_RESULT = CheckState()
 NO_VERDICT = Standing()

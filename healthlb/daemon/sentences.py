@@ -49,7 +49,7 @@ from healthlb.model.events import (
     Warned,
 )
 from healthlb.model.occurrence import Level
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 
 NAMED = 10
 """Servers that a sentence names at most."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from healthlb.model.evidence import Evidence
 from healthlb.model.operations import Operation
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 
 
 @dataclass(frozen=True, slots=True)

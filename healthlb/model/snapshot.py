@@ -9,10 +9,10 @@ from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import Feedback, Health, Require, Schedule
 from healthlb.model.overrides import Addition, Override, Removal
+from healthlb.model.pool_state import PoolState
 from healthlb.model.table import Method, Service
 
 Admin = Literal["enabled", "draining", "drained", "disabled"]
-PoolState = Literal["up", "degraded", "panic", "down"]
 
 
 @dataclass(frozen=True, slots=True)

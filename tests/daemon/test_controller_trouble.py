@@ -12,7 +12,7 @@ from healthlb.core.policy import Decision, Level, Looked
 from healthlb.daemon import failing, reconcile
 from healthlb.model.events import DriftRepaired, OperationFailed, TableLost, Warned
 from healthlb.model.operations import AddDestination, AddService, DeleteService, Operation
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 from healthlb.model.table import Service, Timeouts
 from tests.daemon.rig import FAIL, OTHER, PASS, VIP, WEB1, WEB2, WEB3, Rig, config, run, shop, web
 from waiting import until
