@@ -23,12 +23,28 @@ HEAVY = {
     "yaml",
 }
 """What takes tens of milliseconds or more to import."""
-HELP = 45
+HELP = 30
 """Modules that a verb's help may import beyond those of the interpreter and argparse."""
-ASKING = 110
+ASKING = 100
 """Modules that asking a director may import: http.client brings 60 of them."""
-READING = 230
+READING = 150
 """Modules that reading a configuration file may import."""
+TELLING = 70
+"""Modules that telling the schema or the check types may import."""
+PLANNING = 225
+"""Modules that a command may import which reads a file and asks a director."""
+UNREAD = {
+    "aiohttp",
+    "asyncio",
+    "cryptography",
+    "h2",
+    "healthlb.config.addition",
+    "healthlb.config.json_schema",
+    "healthlb.model.events",
+    "healthlb.model.snapshot",
+    "scapy",
+}
+"""What reading a file has no use for, whatever the file says."""
 NOWHERE = "unix:/nowhere/admin.sock"
 ASKS = {
     "reload": ("--wait",),
@@ -95,6 +111,26 @@ def test_reading_a_file_imports_the_check_types_that_it_names_and_no_other(tmp_p
     loaded = imported("status", "-c", str(path))
     assert {name for name in loaded if name.count(".") == 1 and name.startswith("checks.")} >= {"checks.http"}
     assert not {"checks.grpc", "checks.mysql", "checks.script"} & loaded
-    assert not {"aiohttp", "asyncio", "cryptography", "h2", "importlib.metadata", "scapy"} & loaded
-    assert "healthlb.model.events" not in loaded
-    assert len(loaded) < READING, len(loaded)
+    assert not (UNREAD | {"importlib.metadata"}) & loaded
+    assert len(loaded) < PLANNING, len(loaded)
+    assert not (UNREAD | {"importlib.metadata", "shutil"}) & imported("validate", "-c", str(path))
+
+
+@pytest.mark.parametrize("name", ["minimal", "full"])
+def test_validating_a_file_imports_nothing_that_only_other_verbs_need(name: str) -> None:
+    loaded = imported("validate", "-c", str(ROOT / "configs" / f"{name}.yaml"))
+    assert not UNREAD & loaded
+    assert len(loaded) < READING or name == "full", len(loaded)
+
+
+@pytest.mark.parametrize("line", [["schema"], ["checks"], ["checks", "http"]])
+def test_telling_what_a_file_may_say_imports_no_check_type_and_no_yaml(line: list[str]) -> None:
+    loaded = imported(*line)
+    assert not (UNREAD | {"checks.http", "checks.tcp", "healthlb.model", "importlib.metadata", "yaml"}) & loaded
+    assert len(loaded) < TELLING, len(loaded)
+
+
+def test_planning_carries_no_probe_and_takes_no_snapshot() -> None:
+    loaded = imported("plan", "-c", str(ROOT / "configs" / "minimal.yaml"), "--url", NOWHERE)
+    assert not (UNREAD | {"checks.engine", "importlib.metadata"}) & loaded
+    assert len(loaded) < PLANNING, len(loaded)
