@@ -14,11 +14,11 @@ from healthlb.api.picking import (
     Selection,
     Tree,
     array,
+    concern_of,
     encode,
-    has_problem,
     members,
     pick,
-    pool_has_problem,
+    pool_concern,
 )
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -76,11 +76,11 @@ def _pools(snapshot: Snapshot, only: Selection) -> Iterator[Iterable[str] | None
         if not only.problems:
             yield virtual_server(one, only)
             continue
-        if pool_has_problem(one):
+        if pool_concern(one):
             yield virtual_server(one, only)
             continue
         for position, server in enumerate((*one.real_servers, *one.sorry_servers), 1):
-            if has_problem(server):
+            if concern_of(server):
                 yield virtual_server(one, only)
                 break
             if position % _TURN == 0:
@@ -93,7 +93,7 @@ def virtual_server(one: VirtualServerStatus, only: Selection = EVERYTHING) -> It
 
     def shown(servers: Iterable[RealServerStatus], tree: Tree | None) -> Iterator[str]:
         return array(
-            (encode(pick(real_server(each), tree)),) if has_problem(each) or not only.problems else None
+            (encode(pick(real_server(each), tree)),) if not only.problems or concern_of(each) else None
             for each in servers
         )
 

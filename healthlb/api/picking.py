@@ -13,6 +13,8 @@ from typing import Any
 from healthlb.api import queries
 from healthlb.api.kinds import Kind
 from healthlb.api.queries import shown
+from healthlb.core import concern
+from healthlb.core.concern import Concern
 from healthlb.model.snapshot import RealServerStatus, VirtualServerStatus
 
 Tree = Mapping[str, Any]
@@ -88,25 +90,26 @@ def array(items: Iterable[Iterable[str] | None]) -> Iterator[str]:
     yield "[]" if separator == "[" else "]"
 
 
-def has_problem(server: RealServerStatus) -> bool:
-    """Say whether somebody may have to look at a real server.
-
-    It is not up; operators keep it out or gave it another weight; it is held for flapping; the table does not have the
-    weight that is wanted; a check of it warns, or cannot be sent.
-    """
-    return (
-        server.health.value != "up"
-        or server.admin != "enabled"
-        or bool(server.overrides)
-        or server.held_until is not None
-        or server.weight.effective != server.weight.kernel
-        or any(check.warning or check.unsent_reason for check in server.checks)
+def concern_of(server: RealServerStatus) -> Concern:
+    """Return whether somebody has to look at a real server, or may have to soon."""
+    unsent = uneasy = False
+    for check in server.checks:
+        unsent = unsent or bool(check.unsent_reason)
+        uneasy = uneasy or bool(check.warning) or (check.last is not None and not check.last.passed)
+    return concern.of_server(
+        server.health.value,
+        server.admin,
+        pooled_but_down=server.pooled_but_down,
+        held=server.held_until is not None,
+        as_wanted=server.weight.effective == server.weight.kernel,
+        unsent=unsent,
+        uneasy=uneasy,
     )
 
 
-def pool_has_problem(one: VirtualServerStatus) -> bool:
-    """Say the same of a pool, whatever its servers are: it is not up, below its quorum, or others stand in for it."""
-    return one.state != "up" or not one.quorum.met or one.sorry_server_active
+def pool_concern(one: VirtualServerStatus) -> Concern:
+    """Say the same of a pool, whatever its servers are."""
+    return concern.of_pool(one.state, quorum_met=one.quorum.met, sorry_server_active=one.sorry_server_active)
 
 
 def paths_of(shape: type) -> list[str]:

@@ -13,8 +13,8 @@ from healthlb.api.picking import (
     EVERYTHING,
     Selection,
     array,
+    concern_of,
     encode,
-    has_problem,
     kinds_for,
     members,
     pick,
@@ -166,7 +166,7 @@ def real_servers(
     pools = [one for one in snapshot.virtual_servers if virtual_server in {None, one.name}]
 
     def fits(server: RealServerStatus) -> bool:
-        return wanted(server.name, server.address) and (has_problem(server) or not only.problems)
+        return wanted(server.name, server.address) and (not only.problems or bool(concern_of(server)))
 
     lists = {
         "real_servers": lambda tree: array(

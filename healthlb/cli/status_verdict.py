@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from healthlb.cli.status_words import director_problems
+from healthlb.core import concern
 
 Verdict = Literal["fine", "degraded", "down"]
 
@@ -22,19 +23,18 @@ def verdict(status: dict[str, Any], *, whole: bool) -> Verdict:
 
 
 def is_wrong(server: dict[str, Any]) -> bool:
-    """Say whether somebody should look after a server. One that is meant to be out may be as it likes."""
-    if server.get("pooled_but_down") or server.get("held_until") is not None:
-        return True
-    if server["admin"] != "enabled":
-        return False
-    weight = server["weight"]
-    if server["health"] != "up" or weight["effective"] != weight["kernel"]:
-        return True
-    return any(
-        check.get("unsent_reason")
-        or check.get("warning")
-        or (check["last"] is not None and not check["last"]["passed"])
-        for check in server["checks"]
+    """Say whether somebody has to look after a server, or may have to soon."""
+    checks = server["checks"]
+    return bool(
+        concern.of_server(
+            server["health"],
+            server["admin"],
+            pooled_but_down=bool(server.get("pooled_but_down")),
+            held=server.get("held_until") is not None,
+            as_wanted=server["weight"]["effective"] == server["weight"]["kernel"],
+            unsent=any(check.get("unsent_reason") for check in checks),
+            uneasy=any(check.get("warning") or (check["last"] and not check["last"]["passed"]) for check in checks),
+        )
     )
 
 
@@ -46,7 +46,10 @@ def is_ordinary(server: dict[str, Any]) -> bool:
 
 def is_troubled(pool: dict[str, Any]) -> bool:
     """Say whether something is wrong with a virtual server or with one of its servers."""
-    return pool["state"] != "up" or any(map(is_wrong, (*pool["real_servers"], *pool.get("sorry_servers", ()))))
+    met, sorry = pool["quorum"]["met"], bool(pool["sorry_server_active"])
+    if concern.of_pool(pool["state"], quorum_met=met, sorry_server_active=sorry):
+        return True
+    return any(map(is_wrong, (*pool["real_servers"], *pool.get("sorry_servers", ()))))
 
 
 def by_severity(pools: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ def test_a_server_that_recovers_is_told_to_those_who_watch(source: Any) -> None:
     assert first["headline"]["title"] == "1 problem · lb1 · healthlb"
     assert change["id"] == int(told["id"]) == first["id"] + 1
     assert change["headline"]["title"] == "no problem · lb1 · healthlb"
-    assert change["virtual_servers"] == {"shop": {"state": "up"}}
+    assert change["virtual_servers"] == {"shop": {"state": "up", "problem": False}}
     assert change["real_servers"]["shop"]["1"][2] == "up"
     assert "director" not in change
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthlb.api import document, rendering, shapes
-from healthlb.api.picking import Selection, has_problem, kinds_for, paths_of, selection_of
+from healthlb.api.picking import Selection, concern_of, kinds_for, paths_of, selection_of
 from healthlb.api.reading import real_servers
 from healthlb.api.rendering import ChosenRenderings, CrowdedError
 from healthlb.model.config import Quorum
 from healthlb.model.health import Health
-from healthlb.model.snapshot import QuorumStatus, Snapshot, VirtualServerStatus
+from healthlb.model.snapshot import QuorumStatus, Snapshot, VirtualServerStatus, Weight
 from tests.api.test_documents import rendered, snapshots
 from tests.api.test_reading import ask
 
@@ -71,7 +71,7 @@ def test_problems_are_pools_and_servers_that_somebody_may_have_to_look_at_whole(
     for told, one in zip(whole["virtual_servers"], snapshot.virtual_servers, strict=True):
         for name in ("real_servers", "sorry_servers"):
             pairs = zip(told[name], getattr(one, name), strict=True)
-            told[name] = [each for each, server in pairs if has_problem(server)]
+            told[name] = [each for each, server in pairs if concern_of(server)]
         trouble = told["state"] != "up" or not told["quorum"]["met"] or told["sorry_server_active"]
         if trouble or told["real_servers"] or told["sorry_servers"]:
             expected.append(told)
@@ -90,9 +90,9 @@ def fine(source: Any) -> VirtualServerStatus:
     [
         {"health": Health.DOWN},
         {"health": Health.UNKNOWN},
-        {"admin": "draining"},
-        {"admin": "disabled"},
         {"held_until": 5.0},
+        {"pooled_but_down": True},
+        {"admin": "drained", "weight": Weight(1, 0, 1)},
     ],
 )
 def test_a_server_in_trouble_is_a_problem_and_one_without_is_none(source: Any, trouble: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ degraded, panic; ok, warning, bad for levels.
 The filter: each of its words, in any case, has to be in the text of a row. The text of a virtual server is its name,
 address, protocol, scheduler, method and state; that of a real server is its pool's text, its name, address, health,
 admin state and reason. A virtual server is shown with the servers that match; one that matches itself with all of them.
-`problems=1` leaves the rows of `is_problem` (overview.py) and those that warn, and the virtual servers that are not up
+`problems=1` leaves the rows of `is_problem` and `is_warning` (overview.py), and the virtual servers with a `problem`
 or have such rows.
 """
 

@@ -21,7 +21,7 @@ def state_of(row: Row) -> str:
     words = [word(row[2])]
     if row[3] != "enabled":
         words.append(word(row[3]))
-    words += [f'<span class="flag">{_FLAGS[flag]}</span>' for flag in row[8]]
+    words += [f'<span class="flag">{_FLAGS[flag]}</span>' for flag in row[8] if flag in _FLAGS]
     return ", ".join(words)
 
 

@@ -14,21 +14,23 @@ export function server(row) {
     effective: row[EFFECTIVE], kernel: row[KERNEL], since: row[SINCE], reason: row[REASON],
     pooled: flags.includes("p"), held: flags.includes("h"), ramping: flags.includes("r"), overridden: flags.includes("o"),
     added: flags.includes("a"), warns: flags.includes("w"), unsent: flags.includes("u"), sorry: flags.includes("s"),
+    problem: flags.includes("!"), warning: flags.includes("*"),
   };
 }
 
-/** How urgent a real server is: 10 and more is a problem, 0 is one that is up and has all of its weight. */
+/** How urgent a real server is: 10 and more is what the director calls a problem, 0 is one that is up and has all of its weight. */
 export function urgency(row) {
   const one = server(row);
-  const meant = one.admin === "drained" || one.admin === "disabled";
-  if (one.pooled) return 30;
-  if (one.health === "down" && !meant) return 28;
-  if (one.held) return 26;
-  if (one.unsent) return 18;
-  if (one.health === "unknown" && !meant) return 12;
-  if (one.health === "up" && one.reason && !meant) return one.warns ? 8 : 9;
-  if (meant) return 6;
+  if (one.problem) {
+    if (one.pooled) return 30;
+    if (one.health === "down" && one.admin === "enabled") return 28;
+    if (one.held) return 26;
+    if (one.kernel !== one.effective) return 24;
+    return one.unsent ? 18 : 12;
+  }
+  if (one.warning) return one.warns ? 8 : 9;
   if (one.admin === "draining") return 5;
+  if (one.admin !== "enabled") return 6;
   return one.ramping ? 4 : 0;
 }
 
@@ -182,13 +184,13 @@ export class Model {
   /** Return the places of the servers that are wanted, null where nothing of the pool is; as document.py filters. */
   matching(pool, left) {
     let found = pool.order;
-    if (this.onlyProblems) found = found.filter((index) => pool.urgencies[index] >= 10 || pool.servers[index][FLAGS].includes("w"));
+    if (this.onlyProblems) found = found.filter((index) => /[!*]/.test(pool.servers[index][FLAGS]));
     if (left.length) {
       const texts = pool.haystacks();
       found = found.filter((index) => left.every((word) => texts[index].includes(word)));
     }
     if (found.length) return found;
-    return left.length === 0 && (!this.onlyProblems || pool.data.state !== "up") ? found : null;
+    return left.length === 0 && (!this.onlyProblems || pool.data.problem) ? found : null;
   }
 
   /** Return the pool and the place that `open=` of the address names, null where there is no such server. */

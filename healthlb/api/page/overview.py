@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from healthlb.api.document import service_address
 from healthlb.api.orders import moment, timestamp
 from healthlb.api.page.words import one_line, reason, visible
-from healthlb.api.picking import array, encode
+from healthlb.api.picking import array, concern_of, encode, pool_concern
+from healthlb.core.concern import Concern
 from healthlb.model.counters import Usage
 from healthlb.model.snapshot import (
     DirectorStatus,
@@ -38,6 +39,10 @@ RESYNC = 10.0
 STATES = ("up", "degraded", "panic", "down")
 HEALTHS = ("up", "down", "unknown", "drained")
 
+PROBLEM, WARNING = "!", "*"
+"""The flags of a server that somebody has to look after, and of one that may need it soon."""
+
+_MARKS: Mapping[Concern, str] = {"problem": PROBLEM, "warning": WARNING, "": ""}
 _UNUSED = Usage()
 _MOST_FAILING = 20
 
@@ -46,7 +51,8 @@ _MOST_FAILING = 20
 class PoolView:
     """One virtual server: all but its rows in `head`, its real servers and then its sorry servers in `rows`.
 
-    `problems` and `warnings` are the positions of rows that somebody has to look after, and of others that warn.
+    `problems` and `warnings` are the positions of rows that somebody has to look after, and of those that may need it
+    soon.
     `healths` counts the real servers.
     """
 
@@ -148,13 +154,13 @@ def row_of(server: RealServerStatus, *, sorry: bool = False) -> Row:
 
 
 def is_problem(row: Row) -> bool:
-    """Say whether somebody has to look after a server: it fails, has no verdict, is held, or cannot be probed.
+    """Say whether somebody has to look after a server (`core.concern`)."""
+    return PROBLEM in row[8]
 
-    One that operators keep out may fail.
-    """
-    flags = row[8]
-    kept_out = row[3] in {"drained", "disabled"}
-    return (row[2] != "up" and not kept_out) or "p" in flags or "h" in flags or "u" in flags
+
+def is_warning(row: Row) -> bool:
+    """Say whether somebody may have to look after a server soon."""
+    return WARNING in row[8]
 
 
 def _flags(server: RealServerStatus, *, sorry: bool) -> str:
@@ -174,7 +180,9 @@ def _flags(server: RealServerStatus, *, sorry: bool) -> str:
             flags += "w"
         if check.unsent_reason and "u" not in flags:
             flags += "u"
-    return flags + "s" if sorry else flags
+    if sorry:
+        flags += "s"
+    return flags + _MARKS[concern_of(server)]
 
 
 def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> Work[PoolView]:
@@ -200,7 +208,7 @@ def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> W
             healths["drained" if server.admin != "enabled" else row[2]] += 1
         if is_problem(row):
             problems.append(position)
-        elif "w" in row[8]:
+        elif is_warning(row):
             warnings.append(position)
         yield ""
     head = _pool_head(one, configured)
@@ -227,6 +235,7 @@ def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
         "scheduler": service.scheduler,
         "method": str(one.method),
         "state": one.state,
+        "problem": bool(pool_concern(one)),
         "live": one.quorum.live_weight,
         "configured": configured,
         "quorum": {"up": one.quorum.wanted.up, "met": one.quorum.met},
@@ -245,9 +254,8 @@ def _count(pools: Collection[PoolView]) -> Work[tuple[dict[str, Any], int]]:
     states, healths = dict.fromkeys(STATES, 0), dict.fromkeys(HEALTHS, 0)
     troubled = 0
     for pool in pools:
-        state = pool.head["state"]
-        states[state] += 1
-        troubled += state != "up" or bool(pool.problems)
+        states[pool.head["state"]] += 1
+        troubled += pool.head["problem"] or bool(pool.problems)
         for word, number in pool.healths.items():
             healths[word] += number
         yield ""

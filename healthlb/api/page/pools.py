@@ -5,7 +5,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from healthlb.api.page.marks import since, state_of, weight, word
-from healthlb.api.page.overview import VOLATILE, PoolView, Row, State, Work, is_problem
+from healthlb.api.page.overview import VOLATILE, PoolView, Row, State, Work, is_problem, is_warning
 from healthlb.api.page.rows import servers_of
 from healthlb.api.page.view import View
 from healthlb.api.page.words import bytes_a_second, counted, scaled, visible
@@ -65,14 +65,14 @@ def _matching(pool: PoolView, words: list[str], *, problems: bool) -> Work[list[
     for position, row in enumerate(pool.rows):
         if position % 64 == 63:
             yield ""
-        if problems and not (is_problem(row) or "w" in row[8]):
+        if problems and not (is_problem(row) or is_warning(row)):
             continue
         if rest:
             text = f"{row[0]} {row[1]} {row[2]} {row[3]} {row[9]}".casefold()
             if not all(word in text for word in rest):
                 continue
         matched.append(position)
-    if matched or (not rest and (not problems or head["state"] != "up")):
+    if matched or (not rest and (not problems or head["problem"])):
         return matched
     return None
 

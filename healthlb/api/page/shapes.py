@@ -93,6 +93,7 @@ class OverviewPool(TypedDict):
     scheduler: str
     method: str
     state: PoolWord
+    problem: Annotated[bool, "somebody has to look after it, whatever its servers are"]
     live: Count
     configured: Count
     quorum: OverviewQuorum

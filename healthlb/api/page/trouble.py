@@ -24,7 +24,7 @@ def problems(state: State, view: View) -> Iterator[str]:
     troubled = []
     for pool in state.pools.values():
         rows = [pool.rows[position] for position in pool.problems]
-        if rows or pool.head["state"] != "up":
+        if rows or pool.head["problem"]:
             troubled.append((pool, rows))
         yield ""
     troubled.sort(key=lambda each: _SEVERITY[each[0].head["state"]])
@@ -50,7 +50,7 @@ def warnings(state: State, view: View) -> Iterator[str]:
     if told:
         yield "<ul>" + "".join(f'<li class="warning">{escape(each)}</li>' for each in told) + "</ul>\n"
     if warned:
-        yield from _trouble_table(warned, "warnings", "Checks that warn", state.taken_at, view)
+        yield from _trouble_table(warned, "warnings", "Checks that warn or have just failed", state.taken_at, view)
     yield "</section>\n"
 
 

@@ -32,11 +32,18 @@ def urgent(checks: tuple[CheckStatus, ...]) -> CheckStatus | None:
 def reason(server: RealServerStatus) -> str:
     """Return why a server is not as it should be, in one line: the most urgent check's sentence; "" when all is well.
 
+    One whose checks say nothing may still wait for the table.
+
     It stays the same from one result to the next where nothing changes.
     """
     check = urgent(server.checks)
     said = "" if check is None else _said(check)
-    return one_line(f"{check.name}: {said}") if check is not None and said else ""
+    if check is not None and said:
+        return one_line(f"{check.name}: {said}")
+    wanted, there = server.weight.effective, server.weight.kernel
+    if wanted == there:
+        return ""
+    return "its row is to go" if wanted is None else f"its row is to have weight {wanted}"
 
 
 def _urgency(check: CheckStatus) -> int:
