@@ -120,6 +120,7 @@ def _pool(one: VirtualServerStatus) -> shapes.VirtualServerHead:
         "one_packet": service.one_packet,
         "in_table": one.usage is not None,
         "state": one.state,
+        "since": timestamp(one.since),
         "quorum": {
             "up": one.quorum.wanted.up,
             "hysteresis": one.quorum.wanted.hysteresis,

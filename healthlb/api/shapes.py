@@ -408,6 +408,7 @@ class VirtualServerHead(Used):
     one_packet: bool
     in_table: Annotated[bool, "the kernel has the service"]
     state: PoolWord
+    since: Annotated[Moment, "when it came into its state"]
     quorum: Quorum
     panic: Annotated[Share, "the panic floor in percent"]
     sorry_server_active: bool

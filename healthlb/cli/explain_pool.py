@@ -7,7 +7,7 @@ from healthlb.cli.explain_reading import start
 from healthlb.cli.explain_server import cause, is_fine, last_change, out_line
 from healthlb.cli.explain_words import Explanation, Section, ahead, some, stamp
 from healthlb.cli.status_words import counted
-from healthlb.cli.times import local
+from healthlb.cli.times import local, moment, shown
 from healthlb.core.outlook import present
 from healthlb.core.panic import floor
 
@@ -42,7 +42,8 @@ def explain(pool: Document, director: Document, event: Document | None, now: flo
 
 def _why(pool: Document, director: Document, now: float) -> list[str]:
     met = pool["quorum"]["met"]
-    told = [f"Quorum {'met' if met else 'LOST'}: {quorum(pool)}.", *_panic(pool, now), *_sorry(pool)]
+    told = [*_state(pool, now), f"Quorum {'met' if met else 'LOST'}: {quorum(pool)}."]
+    told += [*_panic(pool, now), *_sorry(pool)]
     told += [
         f"{row['address']} is no longer in the pool; its row stays for what is open "
         f"({row['connections']['active']} active), until {local(row['until'])} at the latest."
@@ -54,6 +55,13 @@ def _why(pool: Document, director: Document, now: float) -> list[str]:
     used = pool["connections"]
     rate = pool["rates"]["connections_per_second"]
     return [*told, f"Connections: {used['active']} active, {used['inactive']} inactive, {rate} new a second."]
+
+
+def _state(pool: Document, now: float) -> list[str]:
+    if not pool.get("since"):
+        return []  # a director of an earlier version
+    state = pool["state"] if pool["state"] == "up" else pool["state"].upper()
+    return [f"It has been {state} for {shown(now - moment(pool['since']))}."]
 
 
 def _panic(pool: Document, now: float) -> list[str]:

@@ -207,7 +207,7 @@ def _state(item: dict[str, Any], now: float) -> list[Cell]:
     if "real_servers" in item:
         state = item["state"]
         live = Cell(str(item["quorum"]["live_weight"]))
-        return [Cell(""), live, *numbers, Cell(_word(state), _COLOURS[state]), Cell("")]
+        return [Cell(""), live, *numbers, Cell(_word(state), _COLOURS[state]), _since(item, now)]
     if "folded" in item:
         return [Cell(""), Cell(str(item["weight"])), *numbers, Cell("up", "green"), Cell("")]
     if "until" in item:
@@ -218,8 +218,13 @@ def _state(item: dict[str, Any], now: float) -> list[Cell]:
         Cell(_weight(item["weight"])),
         *numbers,
         Cell(_word(health), _COLOURS[health]),
-        Cell(shown(now - moment(item["since"]))),
+        _since(item, now),
     ]
+
+
+def _since(item: dict[str, Any], now: float) -> Cell:
+    """Return for how long it is so; a director of an earlier version does not say it of a virtual server."""
+    return Cell(shown(now - moment(item["since"])) if item.get("since") else "")
 
 
 def _weight(weight: dict[str, Any]) -> str:

@@ -343,7 +343,7 @@ class Controller:
             for event in news(pool, worth, job.now):
                 self._sink(event)
             decision = settled(worth.decision, job.now, ended)
-            if keep(pool, replace(worth, decision=decision), job.now):
+            if keep(pool, replace(worth, decision=decision), job.now, self.pools.clock()):
                 self.pools.turns += 1
             self._appointments.note(pool.server.name, again_at(pool, decision), decision.look_at)
             await breath()

@@ -44,9 +44,14 @@ def news(pool: Pool, worth: Worth, now: float) -> Iterator[Event]:
         yield VirtualServerChanged(name, pool.state, worth.state, decision.live_weight)
 
 
-def keep(pool: Pool, worth: Worth, now: float) -> bool:
-    """Let the pool have what was found; return whether any of it is worth saving."""
+def keep(pool: Pool, worth: Worth, now: float, at: float) -> bool:
+    """Let the pool have what was found; return whether any of it is worth saving.
+
+    `now` is that of the pass, in steady UNIX seconds, `at` the wall clock's, which are shown.
+    """
     before, decision = _saved(pool), worth.decision
+    if worth.state != pool.state:
+        pool.since = at
     pool.unheard = pool.unheard and not worth.judged and not decision.quorum_met
     pool.state, pool.decision, pool.valued = worth.state, decision, True
     pool.quorum_met, pool.sorry_active = decision.quorum_met, decision.sorry_active
@@ -75,7 +80,7 @@ def again_at(pool: Pool, decision: Decision) -> float | None:
 
 def _saved(pool: Pool) -> tuple[object, ...]:
     ending = {address: (each.since, each.empty) for address, each in pool.ending.items()}
-    return pool.quorum_met, pool.sorry_active, pool.leaving, ending, pool.unheard
+    return pool.state, pool.quorum_met, pool.sorry_active, pool.leaving, ending, pool.unheard
 
 
 def _released(pool: Pool, now: float) -> Iterator[Event]:

@@ -63,7 +63,7 @@ class Pools:
         steady: Clock | None = None,
     ) -> None:
         self._sink = sink
-        self._clock = clock
+        self.clock = clock
         self._added = added
         self._removed = removed
         self._records: dict[Probe, ProbeRecord] = {}
@@ -170,7 +170,7 @@ class Pools:
     async def remembered(self) -> Remembered:
         """Return what a director after this one should know."""
         records, pools = list(self._records.values()), list(self.by_name.values())
-        return await remembered(records, pools, drifted(self.steady, self._clock))
+        return await remembered(records, pools, drifted(self.steady, self.clock))
 
     def observe(self, record: ProbeRecord, result: ProbeResult) -> float:
         """Take one result and return the seconds from this probe's start to the next, before jitter."""
@@ -185,7 +185,7 @@ class Pools:
         ):
             record.passed_total += 1
             record.latest = result
-            record.latest_at = self._clock()
+            record.latest_at = self.clock()
             record.tally.durations.observe(result.seconds)
             return steady
         return self._observe(record, result)
@@ -205,7 +205,7 @@ class Pools:
         record.tally.durations.observe(result.seconds)
         before = record.state
         results = with_result(record.results(), passed=result.passed)
-        now = self._clock()
+        now = self.clock()
         if result.passed:
             record.passed_total += 1
             if result.evidence is not None:
@@ -268,7 +268,7 @@ class Pools:
         self.ours = keys
 
     async def _join(self, server: VirtualServer, before: Pool | None, breath: Breath) -> Pool:
-        pool = Pool(server)
+        pool = Pool(server, self.clock())
         known: tuple[dict[Endpoint, Member], dict[Endpoint, Member]] = ({}, {})
         if before is not None:
             pool.take_up(before)
@@ -288,7 +288,7 @@ class Pools:
     def _member(self, pool: Pool, server: RealServer, before: Member | None) -> Member:
         records = tuple([self._record(probe, before) for probe in server.probes])
         member = Member(
-            pool, server, records, self._clock(), applied=self.overriding.of(pool.server.name, server.address)
+            pool, server, records, self.clock(), applied=self.overriding.of(pool.server.name, server.address)
         )
         for record in records:
             record.members.append(member)
@@ -357,7 +357,7 @@ class Pools:
             self._weighed(member, before, record)
 
     def _turned(self, member: Member, before: Standing, record: ProbeRecord) -> None:
-        member.since = self._clock()
+        member.since = self.clock()
         health = member.standing.health
         self._unknown += (health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
         if health is Health.UNKNOWN:

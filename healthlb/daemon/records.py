@@ -147,6 +147,8 @@ class Member:
 class Pool:
     """A virtual server at run time. `decision` is that of the latest pass, with the row that it wanted in the table.
 
+    `since` is when it came into its state, in UNIX seconds: as it was remembered, or else as it was made, at first.
+
     `leaving` and `ending` are the rows that wait for their connections to end, as in `core.policy.Level`. `holding` are
     the members that are held down for flapping. `addresses` are its servers' by name, once somebody has asked.
 
@@ -155,6 +157,7 @@ class Pool:
     """
 
     server: VirtualServer
+    since: float = 0.0
     members: list[Member] = field(default_factory=list)
     sorry_members: list[Member] = field(default_factory=list)
     state: PoolState = "down"
@@ -191,7 +194,8 @@ class Pool:
 
     def take_up(self, before: "Pool") -> None:
         """Be what the pool of the same name was before a reload; its members come one by one."""
-        self.state, self.quorum_met, self.sorry_active = before.state, before.quorum_met, before.sorry_active
+        self.state, self.since = before.state, before.since
+        self.quorum_met, self.sorry_active = before.quorum_met, before.sorry_active
         self.valued, self.unheard, self.decision = before.valued, before.unheard, before.decision
         if self.server.service.key == before.server.service.key:
             self.ending = before.ending

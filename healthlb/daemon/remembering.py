@@ -76,7 +76,7 @@ class Recollection:
         member.standing = replace(member.standing, turned_at=before.turned_at, recovered_at=recovered_at)
 
     def pool(self, pool: Pool, now: float) -> None:
-        """Give a virtual server its quorum, its sorry servers' part and its leaving rows again.
+        """Give a virtual server its state, its quorum, its sorry servers' part and its leaving rows again.
 
         Servers that were in it and are no more have left while nobody looked: their rows leave from now on.
         """
@@ -85,6 +85,8 @@ class Recollection:
             return
         pool.quorum_met, pool.sorry_active = before.quorum_met, before.sorry_active
         pool.unheard = before.unheard
+        if before.since:
+            pool.state, pool.since = before.state, before.since
         rows = dict(before.leaving) | {
             each.address: now + each.drain_timeout for each in self._leisurely[pool.server.name]
         }
@@ -131,7 +133,16 @@ def _server(member: Member, later: float) -> RememberedServer:
 def _pool(pool: Pool, later: float) -> RememberedPool:
     leaving = tuple((each.address, each.until + later) for each in pool.leaving)
     ending = tuple((address, each.since + later, each.empty) for address, each in pool.ending.items())
-    return RememberedPool(pool.server.name, bool(pool.quorum_met), pool.sorry_active, leaving, ending, pool.unheard)
+    return RememberedPool(
+        pool.server.name,
+        bool(pool.quorum_met),
+        pool.sorry_active,
+        leaving,
+        ending,
+        pool.unheard,
+        pool.state,
+        pool.since,
+    )
 
 
 def _result(seen: SeenProbe) -> ProbeResult:

@@ -208,6 +208,7 @@ class View:
             sorry_servers=tuple([sorry_server(member, seen) for member in list(pool.sorry_members)]),
             leaving=leaving(seen),
             removed=tuple(each for each in self._orders().removals if each.virtual_server == server.name),
+            since=pool.since,
         )
 
 

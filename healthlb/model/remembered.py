@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import CheckState, Feedback
+from healthlb.model.snapshot import PoolState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class RememberedPool:
     """One virtual server: its quorum, whether sorry servers stand in, and the rows that leave, with their deadlines.
 
     `ending` are the rows that wait for their connections to end: since when, and whether none was left. `unheard`: it
-    never had its quorum, and not every first verdict.
+    never had its quorum, and not every first verdict. `since` is when it came into its `state`, 0: unknown.
     """
 
     virtual_server: str
@@ -53,6 +54,8 @@ class RememberedPool:
     leaving: tuple[tuple[Endpoint, float], ...] = ()
     ending: tuple[tuple[Endpoint, float, bool], ...] = ()
     unheard: bool = False
+    state: PoolState = "down"
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

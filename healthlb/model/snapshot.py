@@ -160,7 +160,7 @@ class QuorumStatus:
 class VirtualServerStatus:
     """One virtual server with its pool; `usage` sums connections over the pool and takes traffic from the service.
 
-    It is None where the table has no such service.
+    It is None where the table has no such service. `since` is when it came into its state.
     """
 
     name: str
@@ -175,6 +175,7 @@ class VirtualServerStatus:
     sorry_servers: tuple[RealServerStatus, ...] = ()
     leaving: tuple[LeavingStatus, ...] = ()
     removed: tuple[Removal, ...] = ()
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def see_health(health: Remembered) -> None:
         _see_times(server.since, server.turned_at, server.recovered_at, server.held_until, server.drain_timeout)
         _see_times(*server.turns)
     for pool in health.pools:
+        _see_times(pool.since)
         for address, at in (*pool.leaving, *((address, since) for address, since, _ in pool.ending)):
             _see_endpoint(address)
             _see_times(at)

@@ -73,6 +73,7 @@ def shop(*real_servers: RealServerStatus) -> VirtualServerStatus:
         sorry_server_active=False,
         usage=Usage(Traffic(10, 96, 94, 5902, 13876), Traffic(2, 4, 6, 8, 10), 4, 6, 0),
         real_servers=real_servers,
+        since=MOMENT - 75,
     )
 
 

@@ -276,6 +276,7 @@ ADDED = {
             "persistence",
             "one_packet",
             "in_table",
+            "since",
             "quorum.hysteresis",
             "panic",
             "sorry_servers",

@@ -74,6 +74,7 @@ def pool(name: str, servers: int, *, turned: int) -> VirtualServerStatus:
         sorry_server_active=False,
         usage=Usage(Traffic(), Traffic(turned, 2, 3, 4, 5), turned, 3, 0),
         real_servers=tuple(server(number, down=number % 100 == turned) for number in range(servers)),
+        since=1.0,
     )
 
 

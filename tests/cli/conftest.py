@@ -45,7 +45,7 @@ def real_server(name: str, address: Endpoint, health: Health, reason: str) -> Re
 def virtual_server(name: str, port: int, state: str, *servers: RealServerStatus) -> VirtualServerStatus:
     whole = VirtualServerStatus(
         name, Service(ServiceKey.at("tcp", Endpoint("11.197.140.20", port)), "rr"), Method("nat"), "up",
-        QuorumStatus(Quorum(), 2, True), False, USAGE, servers,
+        QuorumStatus(Quorum(), 2, True), False, USAGE, servers, since=MOMENT - 600,
     )  # fmt: skip
     assert state in {"up", "degraded", "panic", "down"}
     return replace(whole, state=state)

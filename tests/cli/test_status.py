@@ -42,7 +42,7 @@ def test_the_status_names_every_server_its_verdict_and_why(director: Any, capsys
     assert status.run(parsed("--url", director.url)) == 1
     text = squeezed(capsys.readouterr().out)
     assert "lb1: healthlb 0.1.0, up 3d, ipvs table in sync" in text
-    assert "TCP 11.197.140.20:18089 rr 2 2 3 DEGRADED" in text
+    assert "TCP 11.197.140.20:18089 rr 2 2 3 DEGRADED 10m" in text
     assert "-> 11.197.141.110:18089 nat 2 2 3 up 90s" in text.replace("1m", "90s")
     assert "-> 11.197.140.20:28089 nat 0/2 2 3 DOWN" in text
     assert "web2: web connection refused, 4 in a row" in text

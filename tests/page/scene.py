@@ -79,6 +79,7 @@ def pool(name: str, servers: Iterable[RealServerStatus], number: int = 0) -> Vir
             0,
         ),
         real_servers=servers,
+        since=time.time() - 90,
     )
 
 

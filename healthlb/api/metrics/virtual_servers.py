@@ -23,6 +23,7 @@ _POOL: tuple[Measure[VirtualServerStatus], ...] = measures(
         "1 when failed servers are kept in by the panic floor.",
         lambda one: one.state == "panic",
     ),
+    ("since_timestamp_seconds", "gauge", "When the virtual server came into its state.", lambda one: one.since),
     ("quorum_met", "gauge", "1 when the live weight meets the quorum.", lambda one: one.quorum.met),
     ("quorum_weight", "gauge", "The live weight that the quorum wants.", lambda one: one.quorum.wanted.up),
     ("live_weight", "gauge", "The weight of the servers that are up.", lambda one: one.quorum.live_weight),

@@ -82,7 +82,6 @@ class Pool {
     this.members = this.servers.filter((row) => !row[FLAGS].includes("s")).length;
     this.order = this.servers.map((_, index) => index);
     this.order.sort((one, other) => this.urgencies[other] - this.urgencies[one] || one - other);
-    this.troubledSince = Math.min(...this.servers.filter((_, index) => this.urgencies[index] >= 10).map((row) => row[SINCE]));
     this.rank = (POOL_RANK[this.data.state] ?? 45) + (this.problems ? 10 : 0) + (this.data.sorry ? 5 : 0);
   }
 

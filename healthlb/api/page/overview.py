@@ -236,6 +236,7 @@ def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
         "method": str(one.method),
         "state": one.state,
         "problem": bool(pool_concern(one)),
+        "since": round(one.since, 3),
         "live": one.quorum.live_weight,
         "configured": configured,
         "quorum": {"up": one.quorum.wanted.up, "met": one.quorum.met},

@@ -90,7 +90,7 @@ def _pool(one: VirtualServerStatus, pool: PoolView, part: _Part, view: View, now
     name = escape(visible(one.name))
     yield (
         f'<section class="pool" data-virtual-server="{name}" data-state="{head["state"]}">\n'
-        f'<h3><a href="{escape(view.link(open=one.name))}">{name}</a> {word(head["state"])}</h3>\n{_facts(head)}'
+        f'<h3><a href="{escape(view.link(open=one.name))}">{name}</a> {word(head["state"])}</h3>\n{_facts(head, now)}'
     )
     if part.positions:
         yield from _servers(one, pool, part.positions, now, view)
@@ -102,12 +102,13 @@ def _pool(one: VirtualServerStatus, pool: PoolView, part: _Part, view: View, now
     yield "</section>\n"
 
 
-def _facts(head: Any) -> str:
+def _facts(head: Any, now: float) -> str:
     quorum = head["quorum"]
     live, configured = head["live"], head["configured"]
     protocol = "" if head["protocol"] == "fwmark" else f"{head['protocol']} "
     meter = f'<meter aria-label="Live weight" min="0" max="{max(configured, live, 1)}" value="{live}"></meter>'
     facts = [
+        f"{head['state']} for {since(head['since'], now)}",
         escape(f"{protocol}{head['address']}"),
         escape(head["scheduler"]),
         escape(head["method"]),

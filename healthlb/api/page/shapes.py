@@ -94,6 +94,7 @@ class OverviewPool(TypedDict):
     method: str
     state: PoolWord
     problem: Annotated[bool, "somebody has to look after it, whatever its servers are"]
+    since: Annotated[float, "UNIX seconds"]
     live: Count
     configured: Count
     quorum: OverviewQuorum

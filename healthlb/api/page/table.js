@@ -229,7 +229,7 @@ class PoolRow extends Row {
     setText(this.address, `${data.protocol} ${data.address}`);
     this.cells.name.title = `${data.name} · ${data.protocol} ${data.address}`;
     this.tell(poolState(data.state));
-    setAge(this.since, data.since ?? (row.pool.problems ? row.pool.troubledSince : null));
+    setAge(this.since, data.since);
     this.drawing("weight", `${data.live}/${data.configured}/${data.quorum.up}/${data.quorum.met}`, () => [
       bar(data.live, data.configured, data.live >= data.configured ? "good" : data.live > 0 ? "warning" : "bad"),
       el("span", { title: `live weight ${data.live} of ${data.configured} configured, quorum ${data.quorum.up}` }, `${whole(data.live)} / ${whole(data.configured)}`),

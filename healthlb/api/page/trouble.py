@@ -68,7 +68,7 @@ def _trouble_table(
         if left <= 0:
             unseen += 1 + len(rows)
             continue
-        yield _trouble_pool(pool, view)
+        yield _trouble_pool(pool, now, view)
         left -= 1
         for row in rows[:left]:
             yield _trouble_row(pool, row, now, view)
@@ -80,7 +80,7 @@ def _trouble_table(
         yield f'<p class="more">{unseen} more are not shown: <a href="{link}">show problems only</a>, or filter.</p>\n'
 
 
-def _trouble_pool(pool: PoolView, view: View) -> str:
+def _trouble_pool(pool: PoolView, now: float, view: View) -> str:
     head = pool.head
     link, name = escape(view.link(open=head["name"])), escape(visible(head["name"]))
     quorum = head["quorum"]
@@ -89,7 +89,7 @@ def _trouble_pool(pool: PoolView, view: View) -> str:
     why += ", sorry server active" if head["sorry"] else ""
     return (
         f'<tr class="pool" data-virtual-server="{name}"><th scope="row"><a href="{link}">{name}</a></th>'
-        f"<td>{word(head['state'])}</td><td></td><td>{why}</td></tr>\n"
+        f"<td>{word(head['state'])}</td><td>{since(head['since'], now)}</td><td>{why}</td></tr>\n"
     )
 
 
