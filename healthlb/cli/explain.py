@@ -6,7 +6,7 @@ import shutil
 import sys
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from healthlb.cli.client import UnreachableError, Way, WrongUrlError, fetch_object
 from healthlb.cli.explain_words import Explanation
@@ -37,6 +37,7 @@ _OF_POOLS = (
     "sorry_server_stood_down",
 )
 _NAMED = 10
+_NOT_FOUND = 404
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _explanation(way: Way, virtual_server: str, real_server: str | None) -> Explanation:
-    _, status = fetch_object(way, "/api/v1/status")
+    pool = _pool(way, virtual_server)
+    _, status = fetch_object(way, "/api/v1/status?fields=taken_at,director.table")
     # The core takes part of the time in which a command must start: only a director that answers is worth it.
     from healthlb.cli import explain_pool, explain_server  # noqa: PLC0415
 
     now = moment(status["taken_at"])
-    pool = _pool(status["virtual_servers"], virtual_server)
     if real_server is None:
         event = _event(way, _OF_POOLS, virtual_server=virtual_server)
         return explain_pool.explain(pool, status["director"], event, now)
@@ -79,11 +80,15 @@ def _explanation(way: Way, virtual_server: str, real_server: str | None) -> Expl
     return explain_server.explain(pool, server, status["director"], event, now)
 
 
-def _pool(pools: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    for each in pools:
-        if each["name"] == name:
-            return each
-    raise _unknown(f"there is no virtual server '{name}'; {_near(name, [each['name'] for each in pools])}")
+def _pool(way: Way, name: str) -> dict[str, Any]:
+    try:
+        return fetch_object(way, f"/api/v1/virtual_servers/{quote(name, safe='')}")[1]
+    except UnreachableError as error:
+        if error.status != _NOT_FOUND:
+            raise
+    _, status = fetch_object(way, "/api/v1/status?fields=virtual_servers.name")
+    names = [each["name"] for each in status["virtual_servers"]]
+    raise _unknown(f"there is no virtual server '{name}'; {_near(name, names)}")
 
 
 def _server(pool: dict[str, Any], name: str) -> dict[str, Any]:

@@ -183,6 +183,7 @@ def test_a_server_that_is_fine_is_told_in_a_line_and_status_0(director: Director
         0,
         "fine (tcp 127.0.0.9:80, wlc) is up: 1 of 1 real server takes traffic.",
     )
+    assert "It has been up for " in text
 
 
 def test_a_server_that_is_down_is_told_with_its_streak_its_evidence_and_when_it_may_be_back(director: Director) -> None:
@@ -339,6 +340,22 @@ def test_a_terminal_has_colour_and_lines_that_fit_it(director: Director, environ
     assert ("\x1b[" in text) is not bool(environment)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(map(len, plain.splitlines())) <= 60
+
+
+def test_only_what_is_explained_is_asked_for_and_the_names_where_it_is_not_there() -> None:
+    def answering(asked: Asked) -> tuple[int, Any]:
+        if asked.plain == "/api/v1/virtual_servers/a/b":
+            return 404, {"error": "There is none."}
+        return 200, {"virtual_servers": [{"name": "a/bc"}]}
+
+    err = io.StringIO()
+    with standing_in(answering) as server, contextlib.redirect_stderr(err):
+        assert main(["explain", "a/b", "--url", server.url]) in {1, 2}
+    assert [(each.path, each.query) for each in server.asked] == [
+        ("/api/v1/virtual_servers/a%2Fb", ""),
+        ("/api/v1/status", "fields=virtual_servers.name"),
+    ]
+    assert "there is no virtual server 'a/b'; did you mean a/bc?" in err.getvalue()
 
 
 def test_what_does_not_answer_as_a_director_is_told_in_a_sentence() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from checks.wire import secrets
-from healthlb.config import Loader
+from healthlb.config.loader import Loader
 
 FILE = """
 virtual_servers:

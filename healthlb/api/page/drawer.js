@@ -4,6 +4,8 @@ import { age, ago, at, bytes, clock, el, milliseconds, setText, short, spark, st
 import { poolState, server, stateOf } from "./model.js";
 
 const EVENTS = 50;
+/** What is shown of a virtual server that the overview does not have. */
+const FACTS = "address,protocol,scheduler,scheduler_flags,method,persistence,quorum,panic,connections,leaving,sorry_server_active,sorry_servers.name";
 const LEVELS = { info: ["good", "·"], warning: ["warning", "◆"], error: ["bad", "✖"] };
 
 export class Drawer {
@@ -59,7 +61,7 @@ export class Drawer {
     this.found = found;
     const { pool, index } = found;
     if (index === null) {
-      this.head(pool.name, poolState(pool.data.state), `${pool.data.protocol} ${pool.data.address}`, null);
+      this.head(pool.name, poolState(pool.data.state), `${pool.data.protocol} ${pool.data.address}`, pool.data.since);
       this.pool(pool);
     } else {
       const one = server(pool.servers[index]);
@@ -95,7 +97,7 @@ export class Drawer {
       if (index !== null) query.set("real_server", open.name);
       const only = new URLSearchParams({ virtual_server: open.pool, real_server: open.name ?? "" });
       const [known, told] = await Promise.all([
-        json(index === null ? `api/v1/virtual_servers/${encodeURIComponent(open.pool)}` : `api/v1/rows?${only}`),
+        json(index === null ? `api/v1/virtual_servers/${encodeURIComponent(open.pool)}?fields=${FACTS}` : `api/v1/rows?${only}`),
         json(`api/v1/events?${query}`).catch(() => ({})),
       ]);
       if (this.open?.key !== open.key) return;
