@@ -75,7 +75,7 @@ def steady(told: Any, clock: StoryClock, key: str = "") -> Any:
         made["at"] = written(clock.now)
     if "taken_at" in made:
         made["taken_at"] = written(clock.now)
-    if "scheduler" in made:
+    if {"connections", "real_servers"} <= made.keys():
         for kind in ("connections", "stats", "rates"):
             made[kind] = {name: sum(server[kind][name] for server in made["real_servers"]) for name in made[kind]}
     return made | _real_server(made, clock) if "health" in made and "weight" in made else made
