@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from checks import ProbeResult
-from healthlb.core.desired import Standing
-from healthlb.core.flapping import STEADY, is_held, turned
+from healthlb.core.flapping import STEADY, is_held
 from healthlb.core.health import next_interval, observe
-from healthlb.core.weight import merge, weight_of
+from healthlb.core.weight import merge
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.leaving import rows_left
 from healthlb.daemon.overriding import Overriding
@@ -19,7 +18,8 @@ from healthlb.daemon.records import Member, Pool, ProbeRecord, with_result
 from healthlb.daemon.remembering import Recollection, remembered
 from healthlb.daemon.steady import Clock, drifted, steady_clock
 from healthlb.daemon.tallies import Tallies
-from healthlb.daemon.telling import in_short, verdict
+from healthlb.daemon.telling import in_short
+from healthlb.daemon.turning import Turning
 from healthlb.daemon.unsent import Unsent
 from healthlb.model.config import Config, Probe, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
@@ -29,10 +29,6 @@ from healthlb.model.events import (
     Event,
     ProbeFailed,
     ProbePassed,
-    RealServerDrained,
-    RealServerHeld,
-    RealServerUndrained,
-    RealServerWeightChanged,
 )
 from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import Override
@@ -72,6 +68,7 @@ class Pools:
         self._turn = asyncio.Lock()
         self._recollection: Recollection | None = None
         self.steady = steady or steady_clock()
+        self._turning = Turning(self._say, clock, self.steady)
         self.overriding = Overriding()
         self.turns = 0
         self.recalled = 0
@@ -347,59 +344,10 @@ class Pools:
         pool.members, pool.sorry_members, pool.holding = [], [], set()
 
     def _look(self, member: Member, record: ProbeRecord) -> None:
-        before, member.standing = member.standing, member.look()
-        if member.standing == before:
-            return
-        self.dirty.add(member.pool.server.name)
-        if member.standing.health is not before.health:
-            self._turned(member, before, record)
-        if member.standing.feedback != before.feedback:
-            self._weighed(member, before, record)
-
-    def _turned(self, member: Member, before: Standing, record: ProbeRecord) -> None:
-        member.since = self.clock()
-        health = member.standing.health
-        self._unknown += (health is Health.UNKNOWN) - (before.health is Health.UNKNOWN)
-        if health is Health.UNKNOWN:
-            return
-        now = self.steady()
-        if before.health is not Health.UNKNOWN:
-            self._flapped(member, now)
-        recovered = health is Health.UP and before.health is Health.DOWN
-        # A server that is held comes back when its hold ends, and climbs from then on.
-        back_at = max(now, member.flaps.held_until or now) if recovered else None
-        member.standing = replace(member.standing, turned_at=now, recovered_at=back_at)
-        self._say(member, verdict(member, record))
-        self._tell_of_hold(member, now)
-
-    def _flapped(self, member: Member, now: float) -> None:
-        """Count a turn that was not the first verdict."""
-        if member.server.flap_damping is not None:
-            member.flaps = turned(member.flaps, member.server.flap_damping, now)
-            member.standing = member.look()
-
-    def _tell_of_hold(self, member: Member, now: float) -> None:
-        damping, until = member.server.flap_damping, member.flaps.held_until
-        if damping is None or until is None or not is_held(member.flaps, now) or member in member.pool.holding:
-            return
-        member.pool.holding.add(member)
-        what = (member.pool.server.name, member.server.name)
-        self._say(member, RealServerHeld(*what, damping.changes + 1, until - now))
-
-    def _weighed(self, member: Member, before: Standing, record: ProbeRecord) -> None:
-        override = member.applied.weight
-        full = member.server.weight if override is None else override
-        was, now = weight_of(full, before.feedback), weight_of(full, member.standing.feedback)
-        if was == now:
-            return
-        reason = record.latest.reason if record.latest is not None else ""
-        what = (member.pool.server.name, member.server.name, member.check_of(record).name, reason)
-        if not now:
-            self._say(member, RealServerDrained(*what))
-        elif not was:
-            self._say(member, RealServerUndrained(*what, now))
-        else:
-            self._say(member, RealServerWeightChanged(*what, was, now))
+        before = member.standing.health
+        if self._turning.look(member, record):
+            self.dirty.add(member.pool.server.name)
+            self._unknown += (member.standing.health is Health.UNKNOWN) - (before is Health.UNKNOWN)
 
 
 def _said_before(probe: Probe, before: Member | None) -> Feedback | None:

@@ -81,7 +81,7 @@ class Table(MemoryTable):
 class Rig:
     """A controller with its table, its events, and the probes that it asked for.
 
-    `now` is its steady clock; the wall clock was set by `set_by` seconds since.
+    `now` is its steady clock, where it has no `ticking` one; the wall clock was set by `set_by` seconds since.
     """
 
     def __init__(self, table: Table | None = None) -> None:
@@ -89,8 +89,14 @@ class Rig:
         self.events: list[Event] = []
         self.records: dict[Endpoint, ProbeRecord] = {}
         self.now, self.set_by = 1000.0, 0.0
-        wall, steady = (lambda: self.now + self.set_by), (lambda: self.now)
-        pools = Pools(self.events.append, wall, self._added, self._removed, steady=steady)
+        self.ticking: Callable[[], float] | None = None
+        pools = Pools(
+            self.events.append,
+            lambda: self.now + self.set_by,
+            self._added,
+            self._removed,
+            steady=lambda: self.now if self.ticking is None else self.ticking(),
+        )
         self.controller = Controller(self.table, pools, self.events.append, random.Random(7))
 
     def _added(self, record: ProbeRecord) -> None:

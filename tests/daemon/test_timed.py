@@ -341,7 +341,7 @@ def test_a_row_that_leaves_and_a_drain_that_is_done_outlive_a_restart_and_are_to
 def test_the_controller_wakes_by_itself_when_time_changes_something_and_looks_where_a_look_is_wanted() -> None:
     async def story(rig: Rig) -> None:
         loop = asyncio.get_running_loop()
-        rig.controller.pools.steady = lambda: loop.time() * 20
+        rig.ticking = lambda: loop.time() * 20
         await rig.adopt(shop(web(WEB1, weight=20, slow_start=20.0), web(WEB2, weight=20)), resync=3600.0)
         await both_up(rig)
         await rig.result(WEB1, FAIL)
