@@ -142,7 +142,7 @@ def names(typed: Typed) -> Iterable[Name]:
 
 def _asked(typed: Typed, path: str, query: dict[str, str]) -> dict[str, Any]:
     """Return what the director answers where the line says that it is, or else at either of its usual places."""
-    text = path + (f"?{urlencode(query)}" if query else "")
+    text = path + (f"?{urlencode(query, safe=',')}" if query else "")
     ways = list(_ways(typed))
     for way in ways[:-1]:
         try:
@@ -172,6 +172,7 @@ def _virtual_servers(typed: Typed) -> Iterator[Name]:
 
 def _real_servers(typed: Typed) -> Iterator[Name]:
     query = {} if typed.virtual_server is None else {"virtual_server": typed.virtual_server}
+    query["fields"] = "real_servers.real_server,real_servers.health,real_servers.admin"
     found = {
         each["real_server"]: f"{each['health']}, {each['admin']}"
         for each in _asked(typed, "/api/v1/real_servers", query)["real_servers"]
@@ -182,7 +183,9 @@ def _real_servers(typed: Typed) -> Iterator[Name]:
 def _hosts(typed: Typed) -> Iterator[Name]:
     """Yield addresses; with their ports once an address is typed in full."""
     pools: dict[str, set[str]] = {}
-    answer = _asked(typed, "/api/v1/real_servers", {})
+    kinds = ("real_servers", "sorry_servers")
+    fields = ",".join(f"{kind}.{name}" for kind in kinds for name in ("address", "virtual_server"))
+    answer = _asked(typed, "/api/v1/real_servers", {"fields": fields})
     for each in (*answer["real_servers"], *answer["sorry_servers"]):
         pools.setdefault(each["address"], set()).add(each["virtual_server"])
     hosts: dict[str, set[str]] = {}
@@ -195,9 +198,11 @@ def _hosts(typed: Typed) -> Iterator[Name]:
 
 def _checks(typed: Typed) -> Iterator[Name]:
     name, server = (*typed.words, "", "")[:2]
+    wanted = ("name", "address", "checks.name", "checks.type")
+    fields = {"fields": ",".join(f"real_servers.{each}" for each in wanted)}
     found = {
         check["name"]: check["type"]
-        for each in _asked(typed, f"/api/v1/virtual_servers/{quote(name, safe='')}", {})["real_servers"]
+        for each in _asked(typed, f"/api/v1/virtual_servers/{quote(name, safe='')}", fields)["real_servers"]
         if server in ("", each["name"], each["address"])
         for check in each["checks"]
     }
