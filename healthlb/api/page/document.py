@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from html import escape
 
 from healthlb.api.orders import timestamp
-from healthlb.api.page.overview import State, look
+from healthlb.api.page.overview import HEALTHS, STATES, State, look
 from healthlb.api.page.pools import pools
 from healthlb.api.page.server_view import server_section
 from healthlb.api.page.trouble import problems, warnings
@@ -84,11 +84,9 @@ def _head(state: State) -> str:
 
 def _header(state: State) -> str:
     director = state.director
-    counts = "".join(
-        _count(f"{kind}.{word}", number, word)
-        for kind, numbers in state.counts.items()
-        for word, number in numbers.items()
-    )
+    pools, servers = state.counts["virtual_servers"], state.counts["real_servers"]
+    counts = "".join(_count(f"virtual_servers.{word}", pools[word], word) for word in STATES)
+    counts += "".join(_count(f"real_servers.{word}", servers[word], word) for word in HEALTHS)
     sync = "table in sync" if director["in_sync"] else "table NOT in sync"
     facts = {
         "role": director["role"] or "no VRRP",

@@ -7,10 +7,20 @@ A state is immutable and shares with the one before all that did not change, so 
 import zlib
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Literal, TypeVar
 
 from healthlb.api.document import service_address
 from healthlb.api.orders import moment, timestamp
+from healthlb.api.page.shapes import (
+    Counts,
+    Headline,
+    OverviewDirector,
+    OverviewHead,
+    PoolCounts,
+    PoolHead,
+    PoolSums,
+    ServerCounts,
+)
 from healthlb.api.page.words import one_line, reason, visible
 from healthlb.api.picking import array, concern_of, encode, pool_concern
 from healthlb.core.concern import Concern
@@ -18,6 +28,7 @@ from healthlb.model.counters import Usage
 from healthlb.model.snapshot import (
     DirectorStatus,
     Distribution,
+    PoolState,
     RealServerStatus,
     Snapshot,
     VirtualServerStatus,
@@ -30,14 +41,11 @@ Work = Generator[str, None, Value]
 Row = tuple[str, str, str, str, int, int | None, int | None, float, str, str]
 """name, address, health, admin, configured, effective and kernel weight, since in UNIX seconds, flags, reason."""
 
-VOLATILE = ("active", "inactive", "cps", "in_bps", "out_bps")
-"""What of a virtual server changes all the time."""
-
 RESYNC = 10.0
 """Seconds between two moments, at least, at which the table is said to have been compared."""
 
-STATES = ("up", "degraded", "panic", "down")
-HEALTHS = ("up", "down", "unknown", "drained")
+STATES: tuple[PoolState, ...] = ("up", "degraded", "panic", "down")
+HEALTHS: tuple[Literal["up", "down", "unknown", "drained"], ...] = ("up", "down", "unknown", "drained")
 
 PROBLEM, WARNING = "!", "*"
 """The flags of a server that somebody has to look after, and of one that may need it soon."""
@@ -56,11 +64,11 @@ class PoolView:
     `healths` counts the real servers.
     """
 
-    head: Mapping[str, Any]
+    head: PoolHead
     rows: tuple[Row, ...]
     problems: tuple[int, ...]
     warnings: tuple[int, ...]
-    healths: Mapping[str, int]
+    healths: ServerCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +82,9 @@ class State:
     generation: str
     taken_at: float
     resync_at: float | None
-    director: Mapping[str, Any]
-    counts: Mapping[str, Any]
-    headline: Mapping[str, Any]
+    director: OverviewDirector
+    counts: Counts
+    headline: Headline
     pools: Mapping[str, PoolView]
 
 
@@ -108,7 +116,7 @@ def look(snapshot: Snapshot, before: State | None, *, sums: bool) -> Work[State]
 
 def overview(state: State) -> Iterator[str]:
     """Yield `/api/v1/overview`, a row at a time."""
-    head = {
+    head: OverviewHead = {
         "id": state.id,
         "generation": state.generation,
         "taken_at": timestamp(state.taken_at),
@@ -189,7 +197,7 @@ def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> W
     """Return one virtual server, or the view of it before where nothing changed."""
     rows: list[Row] = []
     problems, warnings = [], []
-    healths = dict.fromkeys(HEALTHS, 0)
+    healths: ServerCounts = {"up": 0, "down": 0, "unknown": 0, "drained": 0}
     configured = 0
     old = before.rows if before is not None else ()
     number = len(one.real_servers)
@@ -205,17 +213,15 @@ def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> W
         rows.append(row)
         if not sorry:
             configured += server.weight.configured
-            healths["drained" if server.admin != "enabled" else row[2]] += 1
+            healths["drained" if server.admin != "enabled" else server.health.value] += 1
         if is_problem(row):
             problems.append(position)
         elif is_warning(row):
             warnings.append(position)
         yield ""
-    head = _pool_head(one, configured)
-    if before is not None:
-        head |= {} if sums else {key: before.head[key] for key in VOLATILE}
-        if same and head == before.head:
-            return before
+    head = _pool_head(one, configured, _sums(one) if sums or before is None else before.head)
+    if before is not None and same and head == before.head:
+        return before
     return PoolView(
         head,
         before.rows if before is not None and same else tuple(rows),
@@ -225,9 +231,20 @@ def _pool(one: VirtualServerStatus, before: PoolView | None, *, sums: bool) -> W
     )
 
 
-def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
-    """Return a virtual server without its rows. Rates are per second, of connections and of bytes."""
-    service, usage = one.service, one.usage or _UNUSED
+def _sums(one: VirtualServerStatus) -> PoolSums:
+    usage = one.usage or _UNUSED
+    return {
+        "active": usage.active,
+        "inactive": usage.inactive,
+        "cps": usage.rates.connections,
+        "in_bps": usage.rates.in_bytes,
+        "out_bps": usage.rates.out_bytes,
+    }
+
+
+def _pool_head(one: VirtualServerStatus, configured: int, sums: PoolSums) -> PoolHead:
+    """Return a virtual server without its rows."""
+    service = one.service
     return {
         "name": one.name,
         "address": service_address(service.key),
@@ -242,28 +259,29 @@ def _pool_head(one: VirtualServerStatus, configured: int) -> dict[str, Any]:
         "quorum": {"up": one.quorum.wanted.up, "met": one.quorum.met},
         "sorry": one.sorry_server_active,
         "panic": one.panic,
-        "active": usage.active,
-        "inactive": usage.inactive,
-        "cps": usage.rates.connections,
-        "in_bps": usage.rates.in_bytes,
-        "out_bps": usage.rates.out_bytes,
+        "active": sums["active"],
+        "inactive": sums["inactive"],
+        "cps": sums["cps"],
+        "in_bps": sums["in_bps"],
+        "out_bps": sums["out_bps"],
     }
 
 
-def _count(pools: Collection[PoolView]) -> Work[tuple[dict[str, Any], int]]:
+def _count(pools: Collection[PoolView]) -> Work[tuple[Counts, int]]:
     """Return the counts of the page, and how many virtual servers somebody has to look after."""
-    states, healths = dict.fromkeys(STATES, 0), dict.fromkeys(HEALTHS, 0)
+    states: PoolCounts = {"up": 0, "degraded": 0, "panic": 0, "down": 0}
+    healths: ServerCounts = {"up": 0, "down": 0, "unknown": 0, "drained": 0}
     troubled = 0
     for pool in pools:
         states[pool.head["state"]] += 1
         troubled += pool.head["problem"] or bool(pool.problems)
-        for word, number in pool.healths.items():
-            healths[word] += number
+        for word in HEALTHS:
+            healths[word] += pool.healths[word]
         yield ""
     return {"virtual_servers": states, "real_servers": healths}, troubled
 
 
-def _headline(director: Mapping[str, Any], states: Mapping[str, int], troubled: int) -> dict[str, Any]:
+def _headline(director: OverviewDirector, states: PoolCounts, troubled: int) -> Headline:
     """Return what the page says first, and its colour as a word: `ok`, `warning` or `bad`.
 
     A virtual server that somebody has to look after is one problem, with all its servers.
@@ -284,7 +302,7 @@ def _resync_at(snapshot: Snapshot, before: State | None) -> float | None:
     return known if found is not None and known is not None and 0 <= found - known < RESYNC else found
 
 
-def _director(snapshot: Snapshot, resync_at: float | None) -> dict[str, Any]:
+def _director(snapshot: Snapshot, resync_at: float | None) -> OverviewDirector:
     director, table = snapshot.director, snapshot.director.table
     return {
         "name": director.name,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from healthlb.api.page.marks import since, state_of, weight, word
-from healthlb.api.page.overview import VOLATILE, PoolView, Row, State, Work, is_problem, is_warning
+from healthlb.api.page.overview import PoolView, Row, State, Work, is_problem, is_warning
 from healthlb.api.page.rows import servers_of
+from healthlb.api.page.shapes import PoolHead
 from healthlb.api.page.view import View
 from healthlb.api.page.words import bytes_a_second, counted, scaled, visible
 from healthlb.model.counters import Usage
@@ -102,7 +103,7 @@ def _pool(one: VirtualServerStatus, pool: PoolView, part: _Part, view: View, now
     yield "</section>\n"
 
 
-def _facts(head: Any, now: float) -> str:
+def _facts(head: PoolHead, now: float) -> str:
     quorum = head["quorum"]
     live, configured = head["live"], head["configured"]
     protocol = "" if head["protocol"] == "fwmark" else f"{head['protocol']} "
@@ -117,11 +118,10 @@ def _facts(head: Any, now: float) -> str:
         *(["<strong>sorry server active</strong>"] if head["sorry"] else []),
         *([f"panic floor {head['panic']:g} %"] if head["panic"] else []),
     ]
-    active, inactive, rate, received, sent = (head[key] for key in VOLATILE)
     facts += [
-        f"{scaled(active)} active and {scaled(inactive)} inactive connections",
-        f"{scaled(rate)} new a second",
-        f"{bytes_a_second(received)} in, {bytes_a_second(sent)} out",
+        f"{scaled(head['active'])} active and {scaled(head['inactive'])} inactive connections",
+        f"{scaled(head['cps'])} new a second",
+        f"{bytes_a_second(head['in_bps'])} in, {bytes_a_second(head['out_bps'])} out",
     ]
     return '<p class="facts">' + " · ".join(facts) + "</p>\n"
 

@@ -1,11 +1,11 @@
 """What changes with every probe, for the rows that are on the screen."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from healthlb.api.document import real_server
 from healthlb.api.orders import timestamp
 from healthlb.api.page.overview import generation
+from healthlb.api.page.shapes import RowsHead
 from healthlb.api.page.words import one_line, urgent
 from healthlb.api.picking import array, encode
 from healthlb.model.counters import Usage
@@ -13,6 +13,9 @@ from healthlb.model.snapshot import RealServerStatus, Snapshot, VirtualServerSta
 
 MOST = 500
 """Rows that are answered at once."""
+
+LiveRow = tuple[str, float | None, str, int, int, int, int, int, float | None, str]
+"""recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name."""
 
 _UNUSED = Usage()
 
@@ -32,7 +35,7 @@ def rows(snapshot: Snapshot, one: VirtualServerStatus, first: int, count: int, n
         wanted = list(enumerate(servers[first : first + count], first))
     else:
         wanted = [(index, each) for index, each in enumerate(servers) if each.name == name][:count]
-    head = {
+    head: RowsHead = {
         "generation": generation(snapshot),
         "taken_at": timestamp(snapshot.taken_at),
         "virtual_server": one.name,
@@ -47,8 +50,7 @@ def rows(snapshot: Snapshot, one: VirtualServerStatus, first: int, count: int, n
     yield "}\n"
 
 
-def _row(server: RealServerStatus) -> tuple[Any, ...]:
-    """recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name."""
+def _row(server: RealServerStatus) -> LiveRow:
     check, usage = urgent(server.checks), server.usage or _UNUSED
     last = check.last if check is not None else None
     return (

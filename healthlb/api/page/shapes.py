@@ -84,8 +84,18 @@ class OverviewQuorum(TypedDict):
     met: bool
 
 
-class OverviewPool(TypedDict):
-    """One virtual server."""
+class PoolSums(TypedDict):
+    """What of a virtual server changes all the time: connections, and what comes and goes in a second."""
+
+    active: Count
+    inactive: Count
+    cps: Count
+    in_bps: Count
+    out_bps: Count
+
+
+class PoolHead(PoolSums):
+    """One virtual server without its real servers."""
 
     name: str
     address: str
@@ -100,16 +110,16 @@ class OverviewPool(TypedDict):
     quorum: OverviewQuorum
     sorry: bool
     panic: Share
-    active: Count
-    inactive: Count
-    cps: Count
-    in_bps: Count
-    out_bps: Count
+
+
+class OverviewPool(PoolHead):
+    """One virtual server."""
+
     real_servers: list[Row]
 
 
-class Overview(TypedDict):
-    """All that the page draws."""
+class OverviewHead(TypedDict):
+    """All that the page draws but the virtual servers."""
 
     id: Count
     generation: str
@@ -117,31 +127,35 @@ class Overview(TypedDict):
     headline: Headline
     director: OverviewDirector
     counts: Counts
+
+
+class Overview(OverviewHead):
+    """All that the page draws."""
+
     virtual_servers: list[OverviewPool]
 
 
-Rows = TypedDict(
-    "Rows",
-    {
-        "generation": str,
-        "taken_at": Moment,
-        "virtual_server": str,
-        "from": Count,
-        "total": Count,
-        "rows": list[
-            Annotated[
-                list[Any],
-                Fact("minItems", 10),
-                Fact("maxItems", 10),
-                "recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name",
-            ]
-        ],
-        "real_servers": NotRequired[
-            Annotated[list[RealServer], "where a real server was asked for: those that have its name, as in the status"]
-        ],
-    },
+RowsHead = TypedDict(
+    "RowsHead", {"generation": str, "taken_at": Moment, "virtual_server": str, "from": Count, "total": Count}
 )
-Rows.__doc__ = "What changes with every probe."
+RowsHead.__doc__ = "Which rows are told of."
+
+
+class Rows(RowsHead):
+    """What changes with every probe."""
+
+    rows: list[
+        Annotated[
+            list[Any],
+            Fact("minItems", 10),
+            Fact("maxItems", 10),
+            "recent, seconds, reason, active, inactive, connections, bytes in and out per second, at, name",
+        ]
+    ]
+    real_servers: NotRequired[
+        Annotated[list[RealServer], "where a real server was asked for: those that have its name, as in the status"]
+    ]
+
 
 Samples = list[float | None]
 
