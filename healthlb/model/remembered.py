@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe
 from healthlb.model.health import CheckState, Feedback
-from healthlb.model.snapshot import PoolState
+from healthlb.model.pool_state import PoolState
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from healthlb.api.page.words import one_line, reason, visible
 from healthlb.api.picking import array, concern_of, encode, pool_concern
 from healthlb.core.concern import Concern
 from healthlb.model.counters import Usage
+from healthlb.model.pool_state import PoolState
 from healthlb.model.snapshot import (
     DirectorStatus,
     Distribution,
-    PoolState,
     RealServerStatus,
     Snapshot,
     VirtualServerStatus,
