@@ -67,3 +67,79 @@ def test_virtual_servers_that_come_and_go_do_so_on_the_page(scene: Scene, read: 
     )
     assert "not in the configuration any more" in page.locator(".drawer").inner_text()
     reader.forgive("404 (Not Found)")
+
+
+def test_a_virtual_server_that_comes_back_is_no_longer_said_to_be_gone(scene: Scene, read: Read) -> None:
+    both = snapshot([pool("mail", [real_server("mail1", 3)], 1), pool("shop", [real_server("web1", 1)])])
+    scene.current = both
+    reader = read()
+    page = reader.open("?open=shop")
+    page.wait_for_selector(".drawer:not([hidden])")
+    reader.until("document.querySelector('.drawer-state').textContent.includes('198.51.100.1')")
+    before = page.locator(".drawer-state").inner_text()
+    scene.current = replace(both, virtual_servers=both.virtual_servers[:1])
+    reader.until("document.querySelector('.drawer-state').textContent.includes('not in the configuration any more')")
+    scene.current = both
+    reader.until("document.querySelectorAll('.rows .row').length === 4")
+    reader.until(f"document.querySelector('.drawer-state').innerText === {before!r}")
+    reader.forgive("404 (Not Found)")
+
+
+def test_no_server_is_shown_with_what_was_seen_of_the_one_before_it(scene: Scene, read: Read) -> None:
+    servers = [real_server(f"web{number}", number, reason=f"seen of web{number}.") for number in range(8)]
+    scene.current = snapshot([pool("shop", servers)])
+    reader = read()
+    page = reader.open()
+    reader.until("document.querySelectorAll('.rows').item(0).textContent.includes('seen of web7')")
+    page.evaluate("""() => {
+        window.mixed = [];
+        new MutationObserver(() => {
+            for (const row of document.querySelectorAll('.rows .row.server')) {
+                const [name, why] = ['.is-name b', '.is-why'].map((each) => row.querySelector(each).textContent);
+                if (why.includes('seen of') && !why.includes(`seen of ${name}.`)) window.mixed.push(`${name}: ${why}`);
+            }
+        }).observe(document.querySelector('.rows'), {subtree: true, childList: true, characterData: true});
+    }""")
+    scene.current = snapshot([pool("shop", servers[2:])])
+    reader.until("document.querySelectorAll('.rows .row').length === 7")
+    reader.until("document.querySelectorAll('.rows .row.server .is-why')[0].textContent.includes('seen of web2.')")
+    assert page.evaluate("window.mixed") == []
+
+
+def test_a_browser_that_lets_the_address_be_changed_no_more_keeps_the_page_usable(scene: Scene, read: Read) -> None:
+    scene.current = snapshot([pool("shop", [real_server("web1", 1), real_server("mail1", 2)])])
+    reader = read()
+    page = reader.open()
+    # As Firefox and Safari do after 100 or 200 changes within some seconds, which a key that is held down makes.
+    page.evaluate("""() => {
+        const change = history.replaceState.bind(history);
+        history.replaceState = () => { throw new DOMException('The operation is insecure.', 'SecurityError'); };
+        window.again = () => { history.replaceState = change; };
+    }""")
+    page.fill("#filter", "web")
+    reader.until("document.querySelectorAll('.rows .row').length === 2")
+    page.click(".rows .row.server")
+    page.wait_for_selector(".drawer:not([hidden])")
+    page.evaluate("window.again()")
+    reader.until("location.search === '?filter=web&open=shop%2Fweb1'")
+
+
+NARROW = {"width": 320, "height": 568}
+
+
+def test_beside_a_scroll_bar_a_server_is_seen_whole_on_320_pixels(scene: Scene, read: Read) -> None:
+    scene.current = snapshot([pool("shop", [real_server(f"web{number}", number) for number in range(20)])])
+    page = read(viewport=NARROW, has_touch=True).open()
+    page.locator(".rows .row.server").first.click()
+    page.wait_for_selector(".drawer:not([hidden]) .check")
+    assert page.evaluate("document.querySelector('.drawer').getBoundingClientRect().left") >= 0
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_without_scripts_no_word_of_a_heading_is_broken_on_320_pixels(scene: Scene, read: Read) -> None:
+    scene.current = snapshot([pool("shop", [real_server("web1", 1), real_server("web2", 2, up=False)])])
+    page = read(viewport=NARROW, java_script_enabled=False).open(scripted=False)
+    # Nothing is evaluated where scripts are off; a heading of one word on one line is as high as its letters.
+    for heading in page.get_by_role("columnheader").all():
+        assert (heading.bounding_box() or {})["height"] < 60
+    assert page.locator("main").bounding_box()["width"] <= NARROW["width"]

@@ -56,6 +56,7 @@ export class Drawer {
     if (found === null) {
       setText(this.title, this.open.key);
       setText(this.state, "is not in the configuration any more");
+      this.drawn.head = null;
       return;
     }
     this.found = found;

@@ -1,5 +1,7 @@
 // How the page is kept current: one stream of differences, and small questions about the rows that are on the screen.
 
+import { server } from "./model.js";
+
 const SILENCE = 15_000; // milliseconds without a word, not even ": alive", after which the connection counts as lost
 const RETRY = [500, 1000, 2000, 5000];
 
@@ -143,8 +145,10 @@ export class Details {
     this.known = "";
   }
 
+  /** What was seen of a server; where the one at its place was another one then, nothing is known of it yet. */
   row(pool, index) {
-    return this.rows.get(`${pool.name}\n${index}`);
+    const known = this.rows.get(`${pool.name}\n${index}`);
+    return known?.name === server(pool.servers[index]).name ? known : undefined;
   }
 
   /** Ask for what is visible, where what is known is older than 2 s, or the screen shows something else. */
@@ -181,8 +185,8 @@ export class Details {
     if (!answer.ok) return;
     const told = await answer.json();
     if (told.generation !== this.model.generation) return;
-    told.rows.forEach(([recent, seconds, reason, active, inactive, cps, inBytes, outBytes, at], offset) => {
-      this.rows.set(`${pool.name}\n${from + offset}`, { recent, seconds, reason, active, inactive, cps, in: inBytes, out: outBytes, at });
+    told.rows.forEach(([recent, seconds, reason, active, inactive, cps, inBytes, outBytes, at, name], offset) => {
+      this.rows.set(`${pool.name}\n${from + offset}`, { recent, seconds, reason, active, inactive, cps, in: inBytes, out: outBytes, at, name });
     });
   }
 

@@ -85,7 +85,13 @@ class Page {
     const open = this.drawer.open?.key ?? this.wanted;
     if (open) query.set("open", open);
     const text = query.toString();
-    history.replaceState(null, "", text ? `?${text}` : location.pathname);
+    clearTimeout(this.writing);
+    try {
+      history.replaceState(null, "", text ? `?${text}` : location.pathname);
+    } catch {
+      // A browser lets the address be changed so many times in some seconds only, and a key may be held down.
+      this.writing = setTimeout(() => this.write(), 1000);
+    }
   }
 
   chosen() {
