@@ -169,16 +169,6 @@ def _words(packed: bytes) -> Iterator[int]:
     return (int.from_bytes(packed[place : place + 4], "big") for place in range(0, len(packed), 4))
 
 
-def _services_differ(one: _Words, other: _Words) -> int:
-    return _first_difference(one, other)
-
-
-def _destinations_differ(one: _Words, other: _Words) -> int:
-    """Compare as ipvs_cmp_dests (libipvs.c) does: by as many words as the first one's family has, then by port."""
-    words = 4 if one[0] == socket.AF_INET6 else 1
-    return _first_difference((*one[1 : 1 + words], one[-1]), (*other[1 : 1 + words], other[-1]))
-
-
 def _first_difference(one: _Words, other: _Words) -> int:
     return next((_signed(a - b) for a, b in zip(one, other, strict=True) if a != b), 0)
 
