@@ -10,6 +10,7 @@ from aiohttp import web
 from healthlb.api import queries, shapes
 from healthlb.api.answers import JSON, failure, stream_headers
 from healthlb.api.connections import Connections
+from healthlb.api.negotiation import names
 from healthlb.api.orders import timestamp
 from healthlb.api.pages import listed
 from healthlb.api.picking import encode
@@ -200,8 +201,7 @@ def as_json(event: Occurrence) -> shapes.Event:
 
 def takes_stream(accept: str) -> bool:
     """Say whether an Accept asks for a stream by name (RFC 9110 section 12.5.1)."""
-    ranges = (each.partition(";")[0].strip() for each in accept.lower().split(","))
-    return STREAM in ranges
+    return names(accept, STREAM)
 
 
 async def _start(source: EventSource, query: EventQuery) -> _Start:

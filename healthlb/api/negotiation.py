@@ -15,12 +15,17 @@ def acceptable(accept: str, offered: Iterable[str]) -> bool:
     return not weights or any(_weight(weights, each) > 0 for each in offered)
 
 
+def names(accept: str, kind: str) -> bool:
+    """Say whether an Accept names a media type itself, with a weight above 0; one that takes anything does not."""
+    return dict(map(_weighed, accept.lower().split(","))).get(kind, 0.0) > 0
+
+
 def takes_gzip(accept_encoding: str) -> bool:
     """Say whether an Accept-Encoding names gzip with a weight above 0 (RFC 9110 section 12.5.3)."""
     for offer in accept_encoding.lower().split(","):
         coding, _, parameters = offer.partition(";")
         if coding.strip() == "gzip":
-            return parameters.replace(" ", "").rstrip("0") not in {"q=", "q=0."}
+            return "".join(parameters.split()).rstrip("0") not in {"q=", "q=0."}
     return False
 
 

@@ -65,6 +65,11 @@ OVERRIDES = reading(
     trusted=True,
 )
 
+
+class _UnknownError(Exception):
+    """There is no virtual server of the name that was asked for."""
+
+
 Wanted = Callable[[str, Endpoint], bool]
 """Whether the server of a name and an address is asked for."""
 
@@ -129,11 +134,11 @@ class Reading:
             for one in snapshot.virtual_servers:
                 if one.name == name:
                     return json_document.virtual_server(one, only)
-            raise LookupError(name)
+            raise _UnknownError
 
         try:
             return await self._choose(request, (name, _choice(request, asked)), fragments)
-        except LookupError:
+        except _UnknownError:
             return failure(404, f"There is no virtual server {name!r}.")
 
     async def _real_servers(self, request: web.Request, asked: Asked) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from healthlb.api import kinds, queries, shapes
 from healthlb.api.answers import JSON, Handler, failure
@@ -89,9 +89,17 @@ def add_route(application: web.Application, route: Route, handler: Handler) -> N
     """Serve a route."""
     application[ROUTES].append(route)
     if route.method == "GET":
-        application.router.add_get(route.path, handler)
+        application.router.add_get(route.path, handler, expect_handler=_expected)
     else:
-        application.router.add_route(route.method, route.path, handler)
+        application.router.add_route(route.method, route.path, handler, expect_handler=_expected)
+
+
+async def _expected(request: web.Request) -> None:
+    """Let a client go on that waits for it; what else one expects is passed over (RFC 9110 section 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What is counted is the size of the answer.
+        request.writer.output_size = 0
 
 
 def add_reading(application: web.Application, route: Route, answering: Answering) -> None:

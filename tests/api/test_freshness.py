@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.api.application import admin_application
-from healthlb.api.negotiation import acceptable, known
+from healthlb.api.events import takes_stream
+from healthlb.api.negotiation import acceptable, known, names
+from healthlb.api.page.first_view import takes_html
 from healthlb.api.server import serve
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
@@ -147,9 +149,26 @@ def test_an_accept_says_whether_json_is_taken(accept: str, taken: bool) -> None:
     assert acceptable(accept, ["application/json"]) == taken
 
 
+@pytest.mark.parametrize(
+    ("accept", "named"),
+    [
+        ("text/html", True),
+        ("application/json, Text/HTML;q=0.001", True),
+        ("text/html;q=0, application/json", False),
+        ("text/html; q=0.0", False),
+        ("text/*, */*", False),
+        ("", False),
+    ],
+)
+def test_a_type_that_is_named_is_wanted_unless_its_weight_is_nothing(accept: str, named: bool) -> None:
+    assert names(accept, "text/html") == takes_html(accept) == named
+    assert takes_stream(accept.lower().replace("text/html", "text/event-stream")) == named
+
+
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_header_is_an_answer(accept: str, tags: str) -> None:
     assert acceptable(accept, ["application/json"]) in {True, False}
+    assert names(accept, "text/html") in {True, False}
     assert not known([tags.replace("*", "").replace("abc", "")], 'W/"abc"')
 
 

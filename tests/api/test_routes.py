@@ -162,6 +162,7 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_from_guessing(sour
         ("identity", False),
         ("", False),
         ("gzip; q=0.0", False),
+        ("gzip;\tq=0", False),
     ],
 )
 def test_gzip_is_sent_to_those_who_take_it_and_says_the_same(source: Any, offer: str, coded: bool) -> None:
@@ -173,6 +174,15 @@ def test_gzip_is_sent_to_those_who_take_it_and_says_the_same(source: Any, offer:
     assert (encoding == "gzip") == coded
     assert vary == "Accept-Encoding"
     assert json.loads(gzip.decompress(body) if coded else body)["director"]["name"] == "lb1"
+
+
+@pytest.mark.parametrize("expected", ["100-continue", "nothing of the kind"])
+def test_what_a_client_expects_changes_no_answer(source: Any, expected: str) -> None:
+    async def talk(session: Session) -> tuple[int, Any]:
+        async with session.get("/healthz", headers={"Expect": expected}) as response:
+            return response.status, await response.json()
+
+    assert visit(source, talk) == (200, {"status": "ok"})
 
 
 def test_a_director_that_does_not_answer_in_time_is_a_503(source: Any) -> None:

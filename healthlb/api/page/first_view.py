@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from healthlb.api.answers import Handler, document
+from healthlb.api.negotiation import names
 from healthlb.api.page.document import page
 from healthlb.api.page.headers import PAGE
 from healthlb.api.page.view import View
@@ -65,8 +66,7 @@ class FirstView:
 
 def takes_html(accept: str) -> bool:
     """Say whether an Accept asks for HTML by name, as browsers do (RFC 9110 section 12.5.1); `*/*` is a program's."""
-    ranges = (each.partition(";")[0].strip() for each in accept.lower().split(","))
-    return any(each in {"text/html", "application/xhtml+xml"} for each in ranges)
+    return any(names(accept, each) for each in ("text/html", "application/xhtml+xml"))
 
 
 def view_of(request: web.Request) -> View:
