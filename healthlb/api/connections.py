@@ -137,7 +137,10 @@ class _Handler(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Return the answer; the fault is logged, and the connection closed after it."""
+        """Return the answer; the fault is logged, and the connection closed after it. Who has gone is no fault."""
+        if isinstance(exc, ConnectionError) and (self.transport is None or self.transport.is_closing()):
+            self.force_close()
+            return web.Response(status=status)
         answer = super().handle_error(request, status, exc, message)
         if isinstance(answer, web.Response):
             ours = status == 500

@@ -314,3 +314,20 @@ def test_closing_does_not_wait_for_a_client_that_holds_its_connection_open(sourc
             await connect(running)
 
     asyncio.run(run())
+
+
+def test_a_client_that_is_gone_before_its_answer_is_no_error_in_the_log(
+    source: Any, journal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        running = await serve(read_only_application(source, events=journal(1)), LOOPBACK)
+        for _ in range(5):
+            reader, writer = await connect(running)
+            writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+            writer.write_eof()
+            await hung_up(reader)
+            writer.close()
+        await running.close()
+
+    asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
