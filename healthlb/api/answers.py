@@ -68,6 +68,13 @@ def failure(status: int, sentence: str, **headers: str) -> web.Response:
     return answer({"error": sentence}, status, **headers)
 
 
+def no_room(sentence: str) -> web.Response:
+    """Return the answer to one who wants a stream where there are too many; the connection is another's at once."""
+    refusal = failure(503, sentence, Retry_After="5")
+    refusal.force_close()
+    return refusal
+
+
 def stream_headers(content_type: str) -> dict[str, str]:
     """Return the headers of an answer that goes on, which a proxy is not to collect."""
     return SECURITY | {"Content-Type": content_type, "X-Accel-Buffering": "no"}

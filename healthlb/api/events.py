@@ -8,7 +8,7 @@ from typing import Any, get_args
 from aiohttp import web
 
 from healthlb.api import queries, shapes
-from healthlb.api.answers import JSON, failure, stream_headers
+from healthlb.api.answers import JSON, failure, no_room, stream_headers
 from healthlb.api.connections import Connections
 from healthlb.api.negotiation import names
 from healthlb.api.orders import timestamp
@@ -101,7 +101,7 @@ class Events:
 
     async def _follow(self, request: web.Request, source: EventSource, query: EventQuery) -> web.StreamResponse:
         if not self.streams.room():
-            return failure(503, "There are too many streams of events; try again later.", Retry_After="5")
+            return no_room("There are too many streams of events; try again later.")
         with self.streams.taken():
             start = await _start(source, query)
             response = web.StreamResponse(headers=stream_headers(STREAM))

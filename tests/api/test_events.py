@@ -334,6 +334,7 @@ def test_streams_are_bounded_in_number_and_a_place_that_is_freed_is_given_again(
         held = [await session.get(PATH, headers=STREAM) for _ in range(2)]
         async with session.get(PATH, headers=STREAM) as refused:
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+            assert refused.headers["Connection"] == "close"
         async with session.get(PATH) as still_listed:
             assert still_listed.status == 200
         held[0].close()

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from healthlb.api import queries
-from healthlb.api.answers import failure, stream_headers
+from healthlb.api.answers import failure, no_room, stream_headers
 from healthlb.api.connections import Connections
 from healthlb.api.page.live import Live
 from healthlb.api.queries import LARGEST_ID, QueryError
@@ -37,7 +37,7 @@ class Changes:
         except QueryError as error:
             return failure(400, str(error))
         if not self.streams.room():
-            return failure(503, "There are too many streams; try again later.", Retry_After="5")
+            return no_room("There are too many streams; try again later.")
         with self.streams.taken():
             self._live.readers += 1
             try:
