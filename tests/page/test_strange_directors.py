@@ -126,6 +126,43 @@ def test_a_browser_that_lets_the_address_be_changed_no_more_keeps_the_page_usabl
     reader.forgive("404 (Not Found)")
 
 
+def test_an_overview_that_comes_slowly_over_a_phone_is_waited_for(scene: Scene, read: Read) -> None:
+    scene.current = snapshot([pool("shop", [real_server("web1", 1)])])
+    reader = read()
+    # Each piece comes 10 s after the one before it, and the page's timer looks in between.
+    reader.page.add_init_script("""(() => {
+        const [now, ask, every] = [performance.now.bind(performance), fetch, setInterval];
+        let later = 0;
+        let timer = () => {};
+        window.cut = 0;
+        performance.now = () => now() + later;
+        window.setInterval = (call, period) => { timer = call; return every(call, period); };
+        window.fetch = async (path, options) => {
+            const answer = await ask(path, options);
+            if (!path.endsWith('overview')) return answer;
+            const bytes = new Uint8Array(await answer.arrayBuffer());
+            const size = Math.ceil(bytes.length / 4);
+            let from = 0;
+            return new Response(new ReadableStream({
+                start(into) {
+                    options.signal.addEventListener('abort', () => { window.cut += 1; into.error(new Error('cut')); });
+                },
+                pull(into) {
+                    later += 10_000;
+                    timer();
+                    if (options.signal.aborted) return;
+                    if (from >= bytes.length) into.close();
+                    else into.enqueue(bytes.slice(from, (from += size)));
+                },
+            }, {highWaterMark: 0}));
+        };
+    })()""")
+    reader.open()
+    assert reader.page.evaluate("window.cut") == 0
+    assert reader.rows() == ["shop", "web1"]
+    reader.forgive("404 (Not Found)")
+
+
 NARROW = {"width": 320, "height": 568}
 
 

@@ -40,10 +40,21 @@ export class Live {
   }
 
   async overview() {
-    const overview = await (await this.ask("api/v1/overview")).json();
-    this.model.load(overview);
+    this.model.load(JSON.parse(await this.whole(await this.ask("api/v1/overview"))));
     this.last = Date.now();
     this.told();
+  }
+
+  /** Read a body to its end; one that comes slowly is heard of all the same. */
+  async whole(answer) {
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    const pieces = [];
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return pieces.join("");
+      this.heard = performance.now();
+      pieces.push(value);
+    }
   }
 
   /** Follow the stream; return false where the overview is needed anew, true where the stream just ended. */
