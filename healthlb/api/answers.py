@@ -21,21 +21,39 @@ READ_ONLY: web.AppKey[bool] = web.AppKey("read_only", bool)
 
 
 class Sending:
-    """Who sends on one listener: a crowd with one document to come has the loop one by one, not all at once."""
+    """Who sends on one listener: of each turn of the loop a crowd with documents to come has a slice, one by one.
+
+    Who has the slice keeps it until it is used up, or until its client has to take what was sent: the loop turns as
+    seldom for a crowd as for one reader.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._since = float("-inf")
+        self._since: float | None = None
+        self._sender: object = None
 
-    async def turn(self) -> None:
+    async def turn(self, sender: object) -> None:
         """Return when this one may send a chunk: at once, or after whoever waits and after the loop's other work.
 
         A write into a socket that has room never suspends.
         """
+        if sender is self._sender and not self._used_up():
+            return
         async with self._lock:
-            if time.perf_counter() - self._since >= SLICE:
+            if self._used_up():
                 await asyncio.sleep(0)
+            if self._since is None:
                 self._since = time.perf_counter()
+                asyncio.get_running_loop().call_soon(self._end)
+            self._sender = sender
+
+    def _used_up(self) -> bool:
+        return self._since is not None and time.perf_counter() - self._since >= SLICE
+
+    def _end(self) -> None:
+        """Begin another turn of the loop, with a slice that nobody has had yet."""
+        self._since = None
+        self._sender = None
 
 
 SENDING: web.AppKey[Sending] = web.AppKey("sending", Sending)
@@ -104,11 +122,11 @@ async def document(
     if gzip:
         response.headers["Content-Encoding"] = "gzip"
     response.content_length = rendering.compressed_length if gzip else rendering.length
-    await turn()
+    await turn(response)
     await response.prepare(request)
     if request.method != "HEAD":
         for chunk in rendering.compressed if gzip else rendering.plain():
-            await turn()
+            await turn(response)
             await response.write(chunk)
     await response.write_eof()
     return response
