@@ -38,6 +38,7 @@ from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import release_signals
 from healthlb.daemon.steady import steady_clock
 from healthlb.daemon.tasks import Tasks
+from healthlb.daemon.tidying import COLLECT, Tidying
 from healthlb.daemon.view import Reload, View
 from healthlb.daemon.watching import Watcher
 from healthlb.daemon.worker import Worker
@@ -61,12 +62,6 @@ MUTE = 30.0
 SWITCH = 0.0001
 """Seconds after which a working thread lets the loop have the interpreter. The loop asks for it after every system call
 of a probe, half a dozen times: at Python's own 5 ms a few probes would hold it as long as a reload takes."""
-COLLECT = (2_000, 5, 10_000)
-"""When the collector runs (`gc.set_threshold`): not for what the probes of one tick make, which is freed by reference
-count when they end, as nearly everything is here, and never at so much that the loop is held long: a look at 10,000
-objects takes a millisecond. One at all that a director of 10,000 servers has made since its start takes 50 ms and finds
-next to nothing.
-"""
 KEPT = 0.5
 """Seconds that the answer to a change waits for the journal."""
 LOG = logging.getLogger("healthlb")
@@ -108,6 +103,7 @@ class Director:
         self.prober = Prober(
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
         )
+        self._tidying = Tidying(loop)
         self._punctuality = Punctuality(loop, lambda: pools.void_total, self._tell)
         self._fitness = Fitness(self._engine, table, self.controller, self._files, self._tell, kernel=kernel)
         status = Reload()
@@ -190,6 +186,7 @@ class Director:
         gc.collect()
         gc.freeze()
         self._punctuality.start()
+        self._tidying.start()
         self._manager.ready(config.summary())
         LOG.info("serving %s, table %s", config.summary(), self._table.backend)
 
@@ -235,6 +232,7 @@ class Director:
         self._manager.stopping()
         self.book.close()
         self._punctuality.close()
+        self._tidying.close()
         self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
         for part in (self._doors.close, *withdrawing, self._tell_the_rest, self.notifying.close, self.memory.close):

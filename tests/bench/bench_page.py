@@ -17,7 +17,7 @@ from typing import Any
 from healthlb.api.application import read_only_application
 from healthlb.api.connections import Limits
 from healthlb.api.server import serve
-from healthlb.daemon.app import COLLECT
+from healthlb.daemon.tidying import COLLECT
 from healthlb.model.config import Listener, Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -97,6 +97,8 @@ def server(number: int, *, down: bool) -> RealServerStatus:
 
 class Source:
     """Two snapshots in turn, as if one in a hundred servers went down and came back."""
+
+    changes = 0
 
     def __init__(self, pools: int, servers: int) -> None:
         director = DirectorStatus(
