@@ -19,7 +19,7 @@ from healthlb.api.page.routes import add_page_routes
 from healthlb.api.reading import Reading
 from healthlb.api.rendering import SharedRenderings
 from healthlb.api.routes import ROUTES, UNFORESEEN, UNREAD, Answer, Route, add_route, told
-from healthlb.api.source import Admin, EventSource, HistorySource, SharedSource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, HistorySource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 MAX_AGE = 1.0
@@ -60,8 +60,8 @@ def read_only_application(
     """Return the application of the read-only listener; one application serves one listener."""
     application = _bare(limits or Limits(), traffic)
     application[READ_ONLY] = True
-    crowd = _add_documents(application, source, max_age, trusted=lambda _: False)
-    _add_page(application, crowd, max_age, events, history)
+    _add_documents(application, source, max_age, trusted=lambda _: False)
+    _add_page(application, source, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
     Openapi(application).add_route()
     return application
@@ -86,8 +86,8 @@ def admin_application(
     application = _bare(limits or Limits(connections=32, streams=8), traffic)
     callers = Callers()
     guard = Guard(admin, token, callers, clock)
-    crowd = _add_documents(application, source, max_age, guard.trusted)
-    _add_page(application, crowd, max_age, events, history)
+    _add_documents(application, source, max_age, guard.trusted)
+    _add_page(application, source, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
     Commands(admin, callers, application[CONNECTIONS]).add_routes(application, guard)
     Openapi(application, needs_token=token is not None).add_route()
@@ -106,23 +106,20 @@ def _bare(limits: Limits, traffic: Traffic | None) -> web.Application:
 
 def _add_documents(
     application: web.Application, source: SnapshotSource, max_age: float, trusted: Callable[[web.Request], bool]
-) -> SharedSource:
-    crowd = SharedSource(source)
-    scrapes = SharedRenderings(crowd, metrics)
+) -> None:
+    scrapes = SharedRenderings(source, metrics)
 
     async def scrape(request: web.Request) -> web.StreamResponse:
         return await document(request, await scrapes.current(max_age), exposition.CONTENT_TYPE, tagged=False)
 
     async def stop(_application: web.Application) -> None:
         await scrapes.close()
-        await crowd.close()
 
     add_route(application, HEALTHZ, _healthz)
-    add_route(application, READYZ, _readyz(crowd, max_age))
+    add_route(application, READYZ, _readyz(source, max_age))
     add_route(application, METRICS, scrape)
-    Reading(crowd, max_age, trusted).add_routes(application)
+    Reading(source, max_age, trusted).add_routes(application)
     application.on_cleanup.append(stop)
-    return crowd
 
 
 def _add_page(

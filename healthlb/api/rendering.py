@@ -2,21 +2,21 @@
 
 The probes share the event loop with HTTP, so a document is a generator of small pieces and the loop gets its turn
 after every `SLICE` seconds of work. Whoever asks for a document while it is being made, or just after, is given the
-same bytes; just after is `REST` times as long as it took, so that no crowd of readers takes more than a fifth of the
-loop. It is held as gzip, a thirtieth of the text, so that neither a scrape of 10,000 servers nor a slow reader weighs
-on memory.
+same bytes; just after is `REST` times as long as it took, with its snapshot, so that no crowd of readers takes more
+than a fifth of the loop; a change that readers are to see at once ends it. It is held as gzip, a thirtieth of the text,
+so that neither a scrape of 10,000 servers nor a slow reader weighs on memory.
 """
 
 import asyncio
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable, Iterator
 from hashlib import blake2b
 
 from healthlb.api.picking import Passing
-from healthlb.api.source import SnapshotSource, fault_seen
+from healthlb.api.sharing import Shared, Turns
+from healthlb.api.source import SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 SLICE = 0.001
@@ -26,7 +26,7 @@ CHUNK = 32 * 1024
 """Characters, about, in one chunk: small enough to compress, or to hand to a socket, in a fraction of `SLICE`."""
 
 REST = 4.0
-"""How long a rendering serves, in multiples of the work that it took: milliseconds for ten servers, 1 s for 10,000."""
+"""How long a rendering serves, in multiples of the work that it took: milliseconds for ten servers, 2 s for 10,000."""
 
 MOST_CHOSEN = 16
 """Different renderings that there are at once of what readers choose."""
@@ -42,7 +42,7 @@ Fragments = Callable[[Snapshot], Iterator[str]]
 class Rendering:
     """One finished document: its gzip form (RFC 1952) in pieces, each but the last about as large as a chunk.
 
-    `length` is the bytes of the text, `work` the seconds that the rendering took of the loop. Texts with one `tag` say
+    `length` is the bytes of the text, `work` the seconds that it took of the loop. Texts with one `tag` say
     the same, but for what is of the moment alone.
     """
 
@@ -119,94 +119,40 @@ async def in_slices(fragments: Iterator[str]) -> Rendering:
 class SharedRenderings:
     """The renderings of one kind of document, one under way at a time.
 
-    A reader that leaves early never spoils it for the others. One that comes while it is being made is given it, which
-    is older than the question by the time that the making takes.
+    Who asks after a change (`SnapshotSource.changes`) is shown it. Otherwise one that comes while a rendering is being
+    made is given it, which is older than the question by the time that the making takes.
     """
 
-    def __init__(self, source: SnapshotSource, fragments: Fragments, turns: "Turns | None" = None) -> None:
+    def __init__(self, source: SnapshotSource, fragments: Fragments, turns: Turns | None = None) -> None:
         self._source = source
         self._fragments = fragments
-        self._turns = turns or Turns(0.0)
-        self._task: asyncio.Task[Rendering] | None = None
-        self._forgetting: asyncio.TimerHandle | None = None
+        self._max_age = 0.0
+        self._shared = Shared(self._make, lambda made: REST * made.work, lambda: source.changes, turns)
 
     @property
     def under_way(self) -> bool:
         """Whether there is one that is being made."""
-        return self._task is not None and not self._task.done()
+        return self._shared.under_way
 
     @property
     def idle(self) -> bool:
         """Whether there is none."""
-        return self._task is None
+        return self._shared.idle
 
     async def current(self, max_age: float) -> Rendering:
-        """Return a rendering of what the director knows now, or knew just before."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._make(max_age))
-            self._task.add_done_callback(fault_seen)
-        return await asyncio.shield(self._task)
+        """Return a rendering of what the director knows now, or knew just before; all askers want one `max_age`."""
+        self._max_age = max_age
+        return await self._shared.current()
 
     async def close(self) -> None:
         """Stop a rendering that is under way."""
-        task = self._task
-        self._forget()
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._shared.close()
 
-    async def _make(self, max_age: float) -> Rendering:
-        try:
-            async with self._turns.one() as rest_after:
-                rendering = await in_slices(self._fragments(await self._source.snapshot(max_age)))
-                rest_after(rendering.work)
-        except BaseException:
-            self._forget()
-            raise
-        self._forgetting = asyncio.get_running_loop().call_later(REST * rendering.work, self._forget)
+    async def _make(self) -> Rendering:
+        snapshot = await self._source.snapshot(self._max_age)
+        rendering = await in_slices(self._fragments(snapshot))
+        rendering.work += snapshot.work
         return rendering
-
-    def _forget(self) -> None:
-        self._task = None
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-            self._forgetting = None
-
-
-class Turns:
-    """One rendering at a time, and after each a pause of `rest` times the work that it took.
-
-    Whoever would wait for more than `patience` seconds is told so by TimeoutError.
-    """
-
-    def __init__(self, rest: float, patience: float = 10.0) -> None:
-        self._rest = rest
-        self._patience = patience
-        self._lock = asyncio.Lock()
-        self._free_at = 0.0
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[Callable[[float], None]]:
-        """Wait for a turn and have it; what is yielded is to be told the seconds of work."""
-        loop = asyncio.get_running_loop()
-        worked = 0.0
-
-        def rest_after(seconds: float) -> None:
-            nonlocal worked
-            worked = seconds
-
-        async with asyncio.timeout(self._patience):
-            await self._lock.acquire()
-            try:
-                await asyncio.sleep(max(0.0, self._free_at - loop.time()))
-            except BaseException:
-                self._lock.release()
-                raise
-        try:
-            yield rest_after
-        finally:
-            self._free_at = loop.time() + self._rest * worked
-            self._lock.release()
 
 
 class CrowdedError(Exception):

@@ -1,9 +1,8 @@
 """What HTTP asks of the director: a snapshot to read, and the few commands that change something."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from healthlb.model.changes import Actor, Change, ChangeOutcome
 from healthlb.model.occurrence import EventQuery, Occurrence
@@ -20,7 +19,12 @@ class ReloadOutcome:
 
 
 class SnapshotSource(Protocol):
-    """Where snapshots come from."""
+    """Where snapshots come from. However many ask, one at most is being made."""
+
+    @property
+    def changes(self) -> int:
+        """How many changes there were so far that are shown to whoever asks after them, whatever was made before."""
+        ...
 
     async def snapshot(self, max_age: float) -> Snapshot:
         """Return what the director knows, with kernel counters at most `max_age` seconds old.
@@ -82,34 +86,3 @@ class HistorySource(Protocol):
     def series(self, virtual_server: str) -> Mapping[str, Sequence[int | None]] | None:
         """Return the samples of a virtual server by what they are of, oldest first, None where there was no sample."""
         ...
-
-
-class SharedSource:
-    """A source whose snapshot, while it is being made, is that of everyone who asks; it is made once for a crowd."""
-
-    def __init__(self, source: SnapshotSource) -> None:
-        self._source = source
-        self._task: asyncio.Task[Snapshot] | None = None
-
-    async def snapshot(self, max_age: float) -> Snapshot:
-        """Return the source's snapshot; raise what the source raises. All askers of one listener want one `max_age`."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._source.snapshot(max_age))
-            self._task.add_done_callback(self._done)
-        return await asyncio.shield(self._task)
-
-    async def close(self) -> None:
-        """Stop a snapshot that is being made."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def _done(self, task: asyncio.Task[Snapshot]) -> None:
-        self._task = None
-        fault_seen(task)
-
-
-def fault_seen(task: asyncio.Task[Any]) -> None:
-    """Take note of a shared task's fault: its askers are told, and when all have gone there is nobody to tell."""
-    if not task.cancelled():
-        task.exception()

@@ -235,7 +235,8 @@ class Director:
         self._tidying.close()
         self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
-        for part in (self._doors.close, *withdrawing, self._tell_the_rest, self.notifying.close, self.memory.close):
+        reading = (self._doors.close, self.view.close)
+        for part in (*reading, *withdrawing, self._tell_the_rest, self.notifying.close, self.memory.close):
             try:
                 await part()
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same

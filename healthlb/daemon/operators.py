@@ -53,6 +53,7 @@ class Operators:
         if outcome.result != "done":
             return outcome
         warnings = outcome.warnings + await self._let_the_table_follow()
+        self._book.changed()
         if isinstance(change, Drain | Disable | Remove) or (isinstance(change, SetWeight) and not change.weight):
             warnings += self._without_live_server(outcome.servers)
         return replace(outcome, warnings=warnings)

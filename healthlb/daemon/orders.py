@@ -92,9 +92,9 @@ class OrderBook:
         self._tell = tell
         self._tasks = tasks
         self._clock = clock
-        self._changed = changed
         self._timer: asyncio.TimerHandle | None = None
         self._draft: Draft | None = None
+        self.changed = changed
         self.save = save
         self.turn = turn
         self.orders = Orders()
@@ -162,7 +162,7 @@ class OrderBook:
         if draft is not None:
             await self.adopt(draft)
         self._wind()
-        self._changed()
+        self.changed()
         return (f"The change is made, but {unsaved}.",) if unsaved else ()
 
     async def think(self, work: Callable[[], Answer]) -> Answer:

@@ -137,5 +137,6 @@ class Reloading:
 
     def _refuse(self, reason: str, who: str) -> ReloadOutcome:
         self.status.refused = reason
+        self._book.changed()
         self._sink(ConfigRefused(reason, who))
         return ReloadOutcome(False, reason)

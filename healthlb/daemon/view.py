@@ -1,12 +1,13 @@
 """Makes the exported view out of the controller's state, in short stretches."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from checks.engine.engine import Counts
 from healthlb import __version__
+from healthlb.api.rendering import REST, SLICE
+from healthlb.api.sharing import Shared
 from healthlb.daemon.breath import Breath
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.histogram import Histogram
@@ -14,6 +15,7 @@ from healthlb.daemon.history import Sample
 from healthlb.daemon.prober import Prober
 from healthlb.daemon.process import Process
 from healthlb.daemon.records import Pool
+from healthlb.daemon.remains import Remains
 from healthlb.daemon.statuses import Seen, leaving, real_server, sorry_server
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
@@ -35,7 +37,9 @@ from healthlb.model.snapshot import (
 )
 
 LEAST_AGE = 0.2
-"""Seconds for which one snapshot serves every reader, however fresh they want it."""
+"""Seconds for which one snapshot serves every reader, unless there is a change; more where it took long to make."""
+MOST_AGE = 1.0
+"""Seconds for which it serves at most."""
 
 
 @dataclass(slots=True)
@@ -84,23 +88,27 @@ class View:
         self._listeners = listeners
         self._process = Process().status
         self._started_at = time.time()
-        self._building = asyncio.Lock()
-        self._latest: Snapshot | None = None
-        self._made_at = 0.0
+        self._remains = Remains()
+        self._shared = Shared(self.build, _serves, lambda: self.changes)
+        self.changes = 0
 
     async def snapshot(self, max_age: float) -> Snapshot:
         """Return a snapshot whose counters are at most `max_age` seconds old, where the table answers in time."""
         await self._controller.refresh(max_age)
-        async with self._building:
-            # By a clock that is never set: a wall clock put back would show the same snapshot until it has caught up.
-            if self._latest is None or time.monotonic() - self._made_at >= min(max_age, LEAST_AGE):
-                self._latest = await self.build()
-                self._made_at = time.monotonic()
-            return self._latest
+        return await self._shared.current()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no snapshot that serves, and none that is being made."""
+        return self._shared.idle
 
     def forget(self) -> None:
         """Make the next snapshot anew: whoever changed something is shown the change."""
-        self._latest = None
+        self.changes += 1
+
+    async def close(self) -> None:
+        """Stop a snapshot that is being made, and keep none."""
+        await self._shared.close()
 
     async def samples(self, max_age: float) -> list[tuple[str, Sample]]:
         """Return a sample of each virtual server, with counters at most so old where the table answers in time."""
@@ -117,13 +125,19 @@ class View:
 
     async def build(self) -> Snapshot:
         """Return a new snapshot; each virtual server in it is consistent in itself."""
-        breath = Breath()
-        servers = []
+        breath = Breath(SLICE)
+        await self._remains.clear(breath)
+        pools: list[VirtualServerStatus] = []
+        parts: list[object] = []
         for pool in list(self._controller.pools.by_name.values()):
-            servers.append(await self._virtual_server(pool, breath))
+            pools.append(await self._virtual_server(pool, breath))
+            parts += [*pools[-1].real_servers, pools[-1]]
             await breath()
         ready = self._controller.in_sync and self._controller.pools.settled()
-        return Snapshot(time.time(), ready, self._director(await self._process(breath)), tuple(servers))
+        director = self._director(await self._process(breath))
+        snapshot = Snapshot(time.time(), ready, director, tuple(pools), breath.work)
+        self._remains.follow(snapshot, parts)
+        return snapshot
 
     def _director(self, process: ProcessStatus) -> DirectorStatus:
         controller, prober, counts = self._controller, self._prober, self._counts()
@@ -210,6 +224,10 @@ class View:
             removed=tuple(each for each in self._orders().removals if each.virtual_server == server.name),
             since=pool.since,
         )
+
+
+def _serves(snapshot: Snapshot) -> float:
+    return min(max(LEAST_AGE, REST * snapshot.work), MOST_AGE)
 
 
 def _sample(live_weight: int, usage: Usage | None) -> Sample:

@@ -1,6 +1,6 @@
 """The exported view: what the director knows at one moment, immutable, for every reader. Times are UNIX seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from healthlb.model.config import FlapDamping, Initial, OnFailure, Origin, Quorum
@@ -373,11 +373,15 @@ class DirectorStatus:
     process: ProcessStatus = ProcessStatus()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
-    """Everything at once. `ready`: every check has its first verdict and the table is in sync."""
+    """Everything at once. `ready`: every check has its first verdict and the table is in sync.
+
+    `work` is the seconds that making it took of whoever made it.
+    """
 
     taken_at: float
     ready: bool
     director: DirectorStatus
     virtual_servers: tuple[VirtualServerStatus, ...]
+    work: float = field(default=0.0, compare=False)

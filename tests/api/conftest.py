@@ -90,6 +90,8 @@ def degraded() -> Snapshot:
 class Source:
     """A source and an admin whose answers the test chooses; it counts what it was asked."""
 
+    changes = 0
+
     current: Snapshot
     fault: Exception | None = None
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(True, "reloaded", ("edit x",)))

@@ -159,6 +159,8 @@ def test_any_text_is_paths_or_a_printable_sentence(text: str) -> None:
 class Held:
     """A source that answers when it is let."""
 
+    changes = 0
+
     def __init__(self, current: Snapshot) -> None:
         self.current = current
         self.open = asyncio.Event()

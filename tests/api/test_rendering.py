@@ -1,6 +1,7 @@
 """Rendering in slices and sharing: the loop gets its turns, and a crowd costs what one reader costs."""
 
 import asyncio
+import dataclasses
 import gzip
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from healthlb.api import rendering
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import Rendering, SharedRenderings, in_slices
-from healthlb.api.source import SharedSource
 from healthlb.model.snapshot import Snapshot
 
 
@@ -69,7 +69,9 @@ def fragments(snapshot: Snapshot) -> Iterator[str]:
 
 
 class Slow:
-    """A source that answers when it is let."""
+    """A source that answers when it is let; `changes` is how many changes there were."""
+
+    changes = 0
 
     def __init__(self, current: Snapshot) -> None:
         self.current = current
@@ -109,18 +111,10 @@ def test_a_crowd_costs_one_snapshot_and_one_rendering(source: Any) -> None:
     assert b"".join(got[0].plain()) == b"lb1"
 
 
-def test_a_crowd_before_several_documents_costs_one_snapshot(source: Any) -> None:
-    slow = Slow(source.current)
-    shared = SharedSource(slow)
-    got = crowd_of(slow, lambda: shared.snapshot(1.0))
-    assert slow.asked == 1
-    assert all(one is source.current for one in got)
-
-
 def test_a_fault_is_told_to_the_whole_crowd_and_the_next_one_asks_again(source: Any) -> None:
     slow = Slow(source.current)
     slow.fault = TimeoutError("late")
-    renderings = SharedRenderings(SharedSource(slow), fragments)
+    renderings = SharedRenderings(slow, fragments)
     assert {str(one) for one in crowd_of(slow, lambda: renderings.current(1.0))} == {"late"}
     slow.fault = None
     assert asyncio.run(renderings.current(1.0)).length == 3
@@ -144,3 +138,34 @@ def test_a_rendering_serves_for_a_multiple_of_its_own_work(
         return slow.asked
 
     assert asyncio.run(run()) == asked
+
+
+def test_a_rendering_ends_with_a_change_however_long_it_would_serve(
+    source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "REST", 1e9)
+
+    async def run() -> None:
+        slow = Slow(source.current)
+        slow.open.set()
+        renderings = SharedRenderings(slow, fragments)
+        before = await renderings.current(1.0)
+        assert await renderings.current(1.0) is before
+        slow.changes += 1
+        assert await renderings.current(1.0) is not before
+        assert slow.asked == 2
+        await renderings.close()
+
+    asyncio.run(run())
+
+
+def test_the_work_of_a_rendering_is_that_of_its_snapshot_as_well(source: Any) -> None:
+    async def run() -> float:
+        slow = Slow(dataclasses.replace(source.current, work=1000.0))
+        slow.open.set()
+        renderings = SharedRenderings(slow, fragments)
+        made = await renderings.current(1.0)
+        await renderings.close()
+        return made.work
+
+    assert 1000.0 < asyncio.run(run()) < 1100.0

@@ -75,6 +75,8 @@ def snapshot() -> Snapshot:
 class Director:
     """A director that serves `current`; `url` is where."""
 
+    changes = 0
+
     def __init__(self, current: Snapshot, listener: Listener) -> None:
         self.current = current
         self.url = ""

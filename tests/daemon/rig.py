@@ -165,10 +165,10 @@ class NoProber:
         return 1.5 if record.probe.target == WEB1 else None
 
 
-def view_of(rig: Rig) -> View:
+def view_of(rig: Rig, warnings: Callable[[], tuple[str, ...]] = tuple) -> View:
     prober: Any = NoProber()
     lags = Histogram(LATENESS)
-    return View(rig.controller, prober, "memory", Reload(), lambda: (), lags=lags, counts=lambda: NO_SOCKETS)
+    return View(rig.controller, prober, "memory", Reload(), warnings, lags=lags, counts=lambda: NO_SOCKETS)
 
 
 async def shown(rig: Rig) -> Snapshot:

@@ -141,7 +141,7 @@ def test_an_addition_whose_check_the_file_names_no_more_waits_for_it(tmp_path: P
         whole.edit("  echo:", "  other:")
         assert (await whole.director.reload(ME)).accepted
         assert whole.weights() == {"127.0.0.2:80": 4}
-        snapshot = await whole.director.view.snapshot(0.0)
+        snapshot = await whole.director.view.build()
         assert any("kept aside" in each for each in snapshot.director.warnings)
         whole.edit("  other:", "  echo:")
         assert (await whole.director.reload(ME)).accepted

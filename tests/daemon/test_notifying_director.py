@@ -53,7 +53,7 @@ def test_a_director_tells_of_a_server_that_goes_and_comes_with_its_addresses(tmp
             assert told[0]["address"] == "127.0.0.1:1"
             assert told[0]["service"] == "tcp 198.51.100.1:80"
             assert "refused" in told[0]["message"]
-            snapshot = await house.director.view.snapshot(0)
+            snapshot = await house.director.view.build()
             [status] = snapshot.director.notifiers
             assert (status.name, status.failed_total, status.dropped_total) == ("oncall", 0, 0)
             assert status.sent_total >= 2
@@ -109,7 +109,7 @@ def test_a_dry_run_that_cannot_have_the_saved_state_notifies_nobody_and_says_so(
             house.director.chronicle.listeners.append(lambda each: warned.append(each.sentence))
             await house.begin()
             await until(lambda: any("is UP" in each for each in warned))
-            [status] = (await house.director.view.snapshot(0)).director.notifiers
+            [status] = (await house.director.view.build()).director.notifiers
             assert status.failing.startswith("a dry run without saved state: ")
             assert "another director may use the saved state: this dry run notifies nobody" in warned
             assert seen(receiver) == []

@@ -101,6 +101,7 @@ def test_a_reload_that_takes_out_more_than_it_may_is_refused_unless_forced(tmp_p
     async def story(house: House) -> None:
         events = told(house)
         house.put(replace(POOL, real_servers=POOL.real_servers[:1]))  # with it goes the limit itself
+        assert (await house.director.view.snapshot(1.0)).director.config.refused is None
         outcome = await house.director.reload(ALICE)
         assert not outcome.accepted
         sentence = (

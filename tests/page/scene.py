@@ -158,6 +158,8 @@ class Journal:
 class Scene:
     """The API on a port of its own. Set `current` to show something else."""
 
+    changes = 0
+
     def __init__(self, current: Snapshot, *happened: Happened) -> None:
         self.current = current
         self._loop = asyncio.new_event_loop()

@@ -15,7 +15,8 @@ from healthlb.api.page.difference import difference, same
 from healthlb.api.page.overview import State, Work, look, overview
 from healthlb.api.page.turns import in_turns
 from healthlb.api.rendering import CHUNK, REST, Rendering, in_slices
-from healthlb.api.source import SnapshotSource, fault_seen
+from healthlb.api.sharing import fault_seen
+from healthlb.api.source import SnapshotSource
 
 PERIOD = 1.0
 """Seconds between two looks at least."""
