@@ -42,11 +42,14 @@ bench: $(VENV)/.installed lab-packages
 	    env STATE_DIRECTORY=/run/healthlb-state PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; \
 	done
 
+docs: LAB_PACKAGES += $(VIEWER_PACKAGES)
 docs: $(VENV)/.installed lab-packages
 	$(VENV)/bin/python -m healthlb.config.prepared
 	$(VENV)/bin/healthlb checks --markdown > docs/checks.md
 	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/metrics_reference.py
 	PYTHONPATH=tests/lab $(VENV)/bin/python tests/lab/incident.py
+	PYTHONPATH=.:tests/lab $(VENV)/bin/python tests/lab/incident_pictures.py
+	PYTHONPATH=.:tests/lab $(VENV)/bin/python tests/lab/screenshots.py
 	$(VENV)/bin/python -m healthlb.cli.manual packaging/man
 	$(VENV)/bin/healthlb completion bash > packaging/completions/healthlb
 	$(VENV)/bin/healthlb completion zsh > packaging/completions/_healthlb
