@@ -14,6 +14,9 @@ from healthlb.cli.words import complain, terminal_size
 PERIOD = 1.0
 """Seconds between two looks."""
 
+LEAST = 2.0
+"""Seconds that a look may take at least: the last one, at the deadline, is to tell what is open."""
+
 PATIENCE = 600.0
 """Seconds that a wait takes at most where no deadline is given."""
 
@@ -117,7 +120,7 @@ def wait(
     looker = _Looker(way, target, out)
     while True:
         left = deadline - (clock() - began)
-        still = looker.look(max(min(10.0, left), 0.1))
+        still = looker.look(max(min(10.0, left), LEAST))
         if not still or looker.over or left <= 0:
             return Ended(still, looker.servers, clock() - began)
         show(f"waiting for {target}: {listed(still)}")
