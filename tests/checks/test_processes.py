@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from checks.engine.threads import Threads
 from checks.script import Script
 from checks.wire.programs import Ended, Program
 from tests.checks.servers import Run
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 TARGET = Target("192.0.2.1", 8080, context=(("real_server", "web1"),))
 Write = Callable[[str], str]
@@ -479,8 +480,10 @@ def test_a_start_that_hangs_ends_its_probe_and_what_it_starts_later_is_killed(
 ) -> None:
     script = write(f"sleep 300 & echo $! >{spool}/late; wait")
     gate = spool / "go"
+    begun = threading.Event()
 
     def hanging(program: Program) -> Child:
+        begun.set()
         eventually(gate.exists, bool, deadline=120.0)
         return launch(program)
 
@@ -490,7 +493,7 @@ def test_a_start_that_hangs_ends_its_probe_and_what_it_starts_later_is_killed(
         check = Script((script,))
         result: asyncio.Future[ProbeResult] = bench.loop.create_future()
         bench.start(check, TARGET, 60, result.set_result)
-        await asyncio.sleep(0)
+        await asyncio.to_thread(begun.wait, PATIENCE)
         bench.hold_the_loop(60)
         outcome = await result
         assert (outcome.sent, outcome.reason) == (False, "not sent: the script could not be started within 1m")
