@@ -25,7 +25,7 @@ ROOT_FILES = frozenset(
     () if os.geteuid() == 0 else ("test_half_open.py", "test_ping.py", "test_processes.py", "test_script.py")
 )
 """Files of tests/checks whose raw sockets and other users only root has: for all others they run in a guest, too."""
-NEIGHBOUR_FOLDERS = frozenset({"checks", "interop", "config", "page"})
+NEIGHBOUR_FOLDERS = frozenset({"checks", "cli", "config", "interop", "page"})
 """What the second process runs: about half of the host's tests, and none that model's and core's coverage needs."""
 WORTH_A_NEIGHBOUR = 500
 """Tests; fewer are done before a second pytest has collected them."""
