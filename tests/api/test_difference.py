@@ -4,7 +4,7 @@ import asyncio
 import copy
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from hypothesis import given
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from healthlb.api.page.difference import difference, same
 from healthlb.api.page.overview import State, look, overview
-from healthlb.api.page.turns import at_once
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -33,6 +32,17 @@ from healthlb.model.snapshot import (
     Weight,
 )
 from healthlb.model.table import Method, Service, ServiceKey
+
+
+def at_once(work: Generator[str, None, State]) -> State:
+    """Return a state without a pause."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as ended:
+            state: State = ended.value
+            return state
+
 
 small = st.integers(0, 2)
 reasons = st.sampled_from(["200 OK", "connection refused", "said \x1b[31m<b>\u202e\n", "x" * 300])

@@ -148,7 +148,7 @@ class Live:
         snapshot = await self._source.snapshot(self._max_age)
         before = self._state
         sums = before is None or began - self._sums_at >= SUMS - PERIOD / 4
-        after, _ = await in_turns(look(snapshot, before, sums=sums))
+        after = await in_turns(look(snapshot, before, sums=sums))
         if sums:
             self._sums_at = began
         if before is not None and same(before, after):
@@ -182,7 +182,7 @@ class Live:
 
 async def _event(before: State, after: State) -> Difference:
     """Return a difference as an event of a stream (HTML Living Standard, section 9.2): its data is one line."""
-    return Difference(after.id, tuple((await in_turns(_pieces(before, after)))[0]))
+    return Difference(after.id, tuple(await in_turns(_pieces(before, after))))
 
 
 def _pieces(before: State, after: State) -> Work[list[bytes]]:
