@@ -158,6 +158,7 @@ def test_an_overview_that_comes_slowly_over_a_phone_is_waited_for(scene: Scene, 
         };
     })()""")
     reader.open()
+    reader.until("document.querySelectorAll('.rows .row').length === 2")
     assert reader.page.evaluate("window.cut") == 0
     assert reader.rows() == ["shop", "web1"]
     reader.forgive("404 (Not Found)")
