@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from healthlb.daemon.single import Feedback, ProbeResult
-    from healthlb.model.config import Config, Probe, RealServer
+    from healthlb.model.check import Probe
+from healthlb.model.config import Config, RealServer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from healthlb.config.server_sections import FlapDampingSection, RealServerSectio
 from healthlb.config.services import read_method
 from healthlb.config.walk import WRONG, Wrong, wrong
 from healthlb.config.walk_checks import CheckWalk, Configured, same_family
-from healthlb.model.config import FlapDamping, Initial, OnFailure, Origin, Probe, RealServer
+from healthlb.model.check import Probe
+from healthlb.model.config import FlapDamping, Initial, OnFailure, Origin, RealServer
 from healthlb.model.endpoint import Endpoint, Family
 from healthlb.model.health import Require
 from healthlb.model.table import Method, Service

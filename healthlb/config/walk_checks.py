@@ -14,7 +14,7 @@ from healthlb.config.nodes import Mapping as MappingNode
 from healthlb.config.nodes import Node, Scalar
 from healthlb.config.server_sections import NotifierName
 from healthlb.config.walk import WRONG, Walk, Wrong, options_of, words
-from healthlb.model.config import Check
+from healthlb.model.check import Check
 from healthlb.model.health import Schedule
 
 CheckTypes = Mapping[str, type]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from healthlb.model.config import Check, Probe
+from healthlb.model.check import Check, Probe
 
 
 def fingerprint(probe: Probe) -> str:

@@ -21,7 +21,8 @@ from healthlb.daemon.tallies import Tallies
 from healthlb.daemon.telling import in_short
 from healthlb.daemon.turning import Turning
 from healthlb.daemon.unsent import Unsent
-from healthlb.model.config import Config, Probe, RealServer, VirtualServer
+from healthlb.model.check import Probe
+from healthlb.model.config import Config, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
     CheckWarned,

@@ -9,7 +9,8 @@ from healthlb.core.flapping import STEADY, Flaps
 from healthlb.core.health import combine
 from healthlb.core.policy import Decision, Ending, Leaving, Level
 from healthlb.daemon.tallies import Tally
-from healthlb.model.config import Check, Probe, RealServer, VirtualServer
+from healthlb.model.check import Check, Probe
+from healthlb.model.config import RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import CheckState, Feedback, Health
 from healthlb.model.overrides import NOT_OVERRIDDEN, Applied

@@ -6,7 +6,7 @@ from checks import Feedback, ProbeResult
 from checks.engine import Engine
 from healthlb.daemon.preflight import unprepared
 from healthlb.daemon.target import check_of, target_of
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 
 __all__ = ["Feedback", "ProbeResult", "probe_once"]
 

@@ -11,7 +11,8 @@ from healthlb.core.weight import is_drained
 from healthlb.daemon.overriding import Overriding
 from healthlb.daemon.records import Member, Pool, ProbeRecord
 from healthlb.daemon.telling import kept
-from healthlb.model.config import Probe, RealServer
+from healthlb.model.check import Probe
+from healthlb.model.config import RealServer
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import SeenProbe

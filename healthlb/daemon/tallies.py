@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from healthlb.daemon.histogram import DURATION, LATENESS, Histogram
-from healthlb.model.config import Check
+from healthlb.model.check import Check
 from healthlb.model.snapshot import CheckTotals
 
 

@@ -3,7 +3,7 @@
 from typing import cast
 
 from checks import DIRECT, Check, Target, Way
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 
 
 def check_of(probe: Probe) -> Check:

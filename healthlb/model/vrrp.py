@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 
 VrrpState = Literal["INIT", "BACKUP", "MASTER", "FAULT"]
 Family = Literal[4, 6]
@@ -129,6 +129,7 @@ class VrrpInstance:
     routes: tuple[VirtualRoute, ...] = ()
     rules: tuple[VirtualRule, ...] = ()
     password: str = field(default="", repr=False)
+    password_file: str = ""
     mac: bool = False
     announcing: Announcing = Announcing()
     track: Track = Track()

@@ -15,7 +15,8 @@ from healthlb.cli.explain_reading import start
 from healthlb.core.health import JITTER
 from healthlb.core.outlook import first
 from healthlb.daemon.records import ProbeRecord
-from healthlb.model.config import Check, FlapDamping, Probe, Quorum, VirtualServer
+from healthlb.model.check import Check, Probe
+from healthlb.model.config import FlapDamping, Quorum, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Schedule
 from healthlb.model.overrides import Override, Scope

@@ -7,7 +7,8 @@ from hypothesis import given
 from healthlb.core.decision import Leaving, Level
 from healthlb.core.desired import Standing
 from healthlb.core.rehearsal import Rehearsal, rehearse, taken_out
-from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
+from healthlb.model.check import Check, Probe
+from healthlb.model.config import Api, Config, Director, Listener, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Feedback, Health, Schedule
 from healthlb.model.operations import AddDestination, AddService, DeleteService, EditDestination

@@ -15,7 +15,8 @@ from healthlb.daemon.records import ProbeRecord
 from healthlb.daemon.view import Reload, View
 from healthlb.linux.memory import MemoryTable
 from healthlb.linux.table import TableUnavailableError
-from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, RealServer, VirtualServer
+from healthlb.model.check import Check, Probe
+from healthlb.model.config import Api, Config, Director, Listener, RealServer, VirtualServer
 from healthlb.model.counters import TableReading, Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (

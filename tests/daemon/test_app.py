@@ -19,7 +19,8 @@ from healthlb.daemon.app import Director, StartError
 from healthlb.daemon.service_manager import ServiceManager
 from healthlb.daemon.signals import hold_signals
 from healthlb.model.changes import Actor
-from healthlb.model.config import Api, Config, Listener, Probe
+from healthlb.model.check import Probe
+from healthlb.model.config import Api, Config, Listener
 from healthlb.model.endpoint import Endpoint
 from tests.daemon.rig import CHECK, OTHER, VIP, Table, config, shop, web
 from waiting import until

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 from healthlb.model.operations import (
     AddDestination,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from checks import Evidence, ProbeResult
 from healthlb.daemon import sentences
-from healthlb.model.config import Log, Probe
+from healthlb.model.check import Log, Probe
 from healthlb.model.events import CheckWarned, CheckWarningEnded, ProbeFailed, ProbePassed, RealServerDown
 from healthlb.model.snapshot import CheckStatus
 from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, WEB1, Rig, run, shop, shown, web

@@ -5,7 +5,7 @@ from typing import Any
 
 from checks import Feedback, ProbeResult
 from healthlb.daemon import sentences
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (
     Event,

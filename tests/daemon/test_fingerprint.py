@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from checks import Way
 from checks.http import Http
 from healthlb.daemon.fingerprint import fingerprint
-from healthlb.model.config import Check, Probe
+from healthlb.model.check import Check, Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Schedule
 from tests.daemon.rig import CHECK, WEB1
@@ -47,7 +47,7 @@ probes = st.builds(
 IN_ANOTHER_PROCESS = """
 from checks.http import Http
 from healthlb.daemon.fingerprint import fingerprint
-from healthlb.model.config import Check, Probe
+from healthlb.model.check import Check, Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Schedule
 many = frozenset(f"word {number}" for number in range(50))

@@ -9,7 +9,7 @@ import pytest
 
 from checks.tcp import Tcp
 from healthlb.model.changes import Actor
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.notifiers import Notifier, Webhook
 from healthlb.notify import outbox

@@ -12,7 +12,7 @@ from checks import ProbeResult
 from healthlb.core.health import next_interval, observe
 from healthlb.daemon import breath
 from healthlb.daemon.records import Member, Pool
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 from healthlb.model.events import ProbesUnsent, RealServerDown, RealServerUp
 from healthlb.model.health import CheckState
 from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, WEB3, Rig, config, run, shop, shown, web

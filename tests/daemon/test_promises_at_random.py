@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from healthlb.core.desired import weight_when_up
 from healthlb.core.flapping import is_held
 from healthlb.daemon.records import Pool
-from healthlb.model.config import FlapDamping, Probe, Quorum, VirtualServer
+from healthlb.model.check import Probe
+from healthlb.model.config import FlapDamping, Quorum, VirtualServer
 from healthlb.model.counters import Usage
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.events import (

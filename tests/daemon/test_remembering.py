@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import Evidence, Feedback, ProbeResult
-from healthlb.model.config import FlapDamping, Probe, VirtualServer
+from healthlb.model.check import Probe
+from healthlb.model.config import FlapDamping, VirtualServer
 from healthlb.model.counters import Usage
 from healthlb.model.events import RealServerHeld
 from healthlb.model.health import Health

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from healthlb.model.config import Probe
+from healthlb.model.check import Probe
 from healthlb.model.snapshot import CheckTotals
 from tests.daemon.rig import CHECK, FAIL, OTHER, PASS, UNSENT, WEB1, WEB2, Rig, run, shop, shown, web
 

@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from healthlb.model.config import Api, Check, Config, Director, Listener, Probe, VirtualServer
+from healthlb.model.check import Check, Probe
+from healthlb.model.config import Api, Config, Director, Listener, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.event_names import EVENT_NAMES
 from healthlb.model.events import Event, QuorumLost
