@@ -110,7 +110,7 @@ class Gathering:
         taken: dict[str, Scalar] = {}
         for key, value in sections:
             if key.text not in known:
-                message = self._walk.unknown(key.text, known, FileSection.refused)
+                message = self._walk.unknown(key.text, known, {})
                 self._walk.fault(key, ROOT / key.text[:64], message)
             elif key.text in taken:
                 self._walk.fault(key, ROOT / key.text, twice(key, taken[key.text]))

@@ -20,6 +20,8 @@ from healthlb.config.nodes import Node, Scalar, Sequence
 from healthlb.config.notifiers import read_notifier, refuse_strangers
 from healthlb.config.real_servers import Pattern
 from healthlb.config.servers import read_virtual_server
+from healthlb.config.vrrp import read_vrrp
+from healthlb.config.vrrp_track import Trackable
 from healthlb.config.walk import WRONG, Wrong, twice
 from healthlb.config.walk_checks import CheckTypes, CheckWalk, Configured
 from healthlb.config.watching import Watched
@@ -164,6 +166,7 @@ class _Reading:
         self._read_checks(walk, gathered)
         places = self._read_notifiers(walk, gathered)
         servers = self._read_servers(gathered)
+        vrrp = read_vrrp(walk, _merged(gathered, "vrrp"), Trackable(self._named, self._names))
         for notifier, node, keys in places:
             refuse_strangers(walk, notifier, node, keys, self._names)
         if "virtual_servers" not in gathered.sections and not self._faults:
@@ -173,7 +176,7 @@ class _Reading:
         if self._faults or director is None or api is None:
             raise self._faults.error()
         notifiers = {notifier.name: notifier for notifier, _, _ in places}
-        return Config(director, api, servers, path, gathered.sha256, notifiers, dict(self._named))
+        return Config(director, api, servers, path, gathered.sha256, notifiers, dict(self._named), vrrp)
 
     def _walk(self) -> CheckWalk:
         return CheckWalk(self._faults, self._environ, self._types, self._named, self._share, notifiers=self._notifiers)

@@ -3,15 +3,15 @@
 Those of checks are in `check_sections`, those of virtual servers and their pools in `server_sections`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from checks.options import Boolean, Choice, Duration, Integer, ListOf, Record, Text, option
 from healthlb.config.check_sections import InlineCheck
 from healthlb.config.kinds import FilePath, Listen, Name, Percent, WholeSeconds
 from healthlb.config.notifier_options import InlineNotifier
 from healthlb.config.server_sections import VirtualServerSection
+from healthlb.config.vrrp_sections import VrrpSection
 from healthlb.config.walk import NamedTable
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
@@ -91,8 +91,6 @@ class ApiSection:
 class FileSection:
     """A whole file."""
 
-    refused: ClassVar[Mapping[str, str]] = {"vrrp": "this version of healthlb does not have 'vrrp' yet"}
-
     include: Any = option(ListOf(Text()), "Further files, by path or pattern, relative to this one.", ())
     director: Any = option(Record(DirectorSection), "The director itself.", DirectorSection())
     api: Any = option(Record(ApiSection), "Where HTTP is served.", ApiSection())
@@ -101,3 +99,4 @@ class FileSection:
         NamedTable(Record(VirtualServerSection)), "The virtual servers; the key is the name.", ()
     )
     notifiers: Any = option(NamedTable(InlineNotifier()), "Who is told of events; the key is the name.", ())
+    vrrp: Any = option(Record(VrrpSection), "The pair of directors: VRRP and connection sync.", None)

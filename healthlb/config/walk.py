@@ -82,8 +82,9 @@ class Walk:
         """Return `; did you mean 'x'?` when a known word is near, else nothing."""
         if not isinstance(word, str) or len(word) > LONGEST_GUESS or self.faults.full:
             return ""
-        near = difflib.get_close_matches(word.lower(), list(known), 1, 0.6)
-        return f"; did you mean '{near[0]}'?" if near else ""
+        names = {name.lower(): name for name in known}
+        near = difflib.get_close_matches(word.lower(), list(names), 1, 0.6)
+        return f"; did you mean '{names[near[0]]}'?" if near else ""
 
     def value(self, node: Node) -> Any:
         """Return a scalar's value, or an empty list or mapping in the place of one; ValueError on a bad variable."""

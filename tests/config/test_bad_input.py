@@ -47,7 +47,6 @@ def test_a_name_that_urls_or_metrics_would_have_to_quote_is_refused(file: Any, n
         ("api: {certificate_file: /c}", "1:25: api.certificate_file: needs key_file beside it"),
         ("api: {listen: unix:/a, admin: unix:/a}", "1:31: api.admin: is unix:/a, the same as listen"),
         ("chekcs: {}", "1:1: chekcs: unknown key; did you mean 'checks'?"),
-        ("vrrp: {}", "1:1: vrrp: this version of healthlb does not have 'vrrp' yet"),
         ("checks: {web: {type: tcp, name: x}}", "1:33: checks.web.name: the key in checks is the name already"),
         ("checks: {web: tcp}", "1:15: checks.web: expected a check, found 'tcp'"),
         ("checks: [web]", "1:9: checks: expected a mapping, found a list"),
