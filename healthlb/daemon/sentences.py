@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from healthlb.daemon.pair_sentences import told_of_pair
 from healthlb.model.events import (
     CheckWarned,
     CheckWarningEnded,
@@ -160,6 +161,8 @@ def told(event: Event) -> tuple[Level, str]:  # noqa: C901, PLR0912, PLR0915  a 
             return WARNING, f"the loop was late by {seconds:.2f}s; {what}"
         case Warned(warning):
             return WARNING, warning
+        case _:
+            return told_of_pair(event)
 
 
 def _state(state: PoolState) -> str:

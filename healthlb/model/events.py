@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from healthlb.model.evidence import Evidence
 from healthlb.model.operations import Operation
 from healthlb.model.pool_state import PoolState
+from healthlb.model.vrrp_events import PairEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,4 +443,5 @@ Event = (
     | ProbesWaited
     | LoopHeld
     | Warned
+    | PairEvent
 )

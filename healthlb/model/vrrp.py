@@ -153,6 +153,19 @@ class ConnectionSync:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncDaemon:
+    """One of IPVS's sync daemons, as the kernel is told and tells (ip_vs.h, struct ipvs_sync_daemon_cfg)."""
+
+    role: SyncRole
+    interface: str
+    id: int
+    group: str = "224.0.0.81"
+    port: int = 8848
+    ttl: int = 1
+    maximum_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Vrrp:
     """Everything of `vrrp`. `groups` name instances that change state together.
 

@@ -111,16 +111,25 @@ class SyncFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncPeerLost:
-    """No packet of the peer's sync daemon was seen for `seconds`."""
-
-    id: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class SyncPeerHeard:
-    """Packets of the peer's sync daemon are seen."""
+    """Packets of the peer's sync daemon are seen, for the first time."""
 
     id: int
     source: str
+
+
+PairEvent = (
+    BecameMaster
+    | BecameBackup
+    | EnteredFault
+    | VrrpPriorityChanged
+    | MasterChanged
+    | SplitBrainSeen
+    | SplitBrainEnded
+    | SpeakerFailed
+    | SpeakerStarted
+    | FailoverOrdered
+    | SyncStarted
+    | SyncFailed
+    | SyncPeerHeard
+)
