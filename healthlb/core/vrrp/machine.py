@@ -1,0 +1,376 @@
+"""The state machine of one virtual router: RFC 9568 section 6.4, and RFC 3768 section 6.4 where version 2 differs.
+
+Every method takes `now` (seconds, monotonic) and returns what is to be done, in order. A caller delivers packets that
+wait before it calls `timer`: a master that was heard is not dead.
+
+What it does beyond the letter, each as operators know it from keepalived:
+- FAULT: an instance that may not be master; it is started again when it is mended.
+- A preempt delay lets a master of lower priority be for a time; a start delay lets everybody be.
+- A MASTER that hears a lower priority tells the neighbours where the addresses are once more, not only its advert
+  (section 6.4.3 has the advert alone, RFC 3768 neither): after a partition they know the other one.
+- A MASTER that gives way sends a last advert of its own, so that the winner, if it was master all the time, does that.
+- `hand_over` yields to whoever is master, of whatever priority, until `take_back` or until nobody is.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+from healthlb.core.vrrp.announcing import Repeats, following
+from healthlb.core.vrrp.outputs import (
+    Announce,
+    Became,
+    GiveAddresses,
+    NewMaster,
+    Output,
+    SendAdvert,
+    SplitBrain,
+    SplitBrainOver,
+    TakeAddresses,
+)
+from healthlb.core.vrrp.packet import STOPPED, Advert
+from healthlb.core.vrrp.settings import Settings
+from healthlb.model.vrrp import OWNER, VrrpState
+
+ANSWER_PAUSE: Final = 0.01
+"""Seconds from one answer to the next: what others send at any rate makes us send at most one advert in so long."""
+ANNOUNCE_PAUSE: Final = 1.0
+"""Seconds from one announcement that answers another master to the next."""
+QUIET: Final = 3
+"""Intervals without a sign of another master, and at least `QUIET_AT_LEAST` seconds, end a split brain."""
+QUIET_AT_LEAST: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Split:
+    """Two masters: since when, how it shows, and when it will have been quiet for long enough."""
+
+    since: float
+    sign: str
+    other: str
+    quiet_at: float
+
+
+class Machine:
+    """One virtual router; the only place where its state changes.
+
+    To be read by everyone: `state`, `priority` (the effective one), `yielded`, `faults`, `ready` (a member of a group
+    would be MASTER, for the reason `why_ready`), `interval` (Active_Adver_Interval, seconds), `master_priority` and
+    `became_master_total`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state: VrrpState = "INIT"
+        self.priority = settings.priority
+        self.yielded = False
+        self.faults: tuple[str, ...] = ()
+        self.ready = False
+        self.interval = settings.interval
+        self.master_priority = 0
+        self.became_master_total = 0
+        self._master = b""
+        self._master_heard = 0.0
+        self._master_since = 0.0
+        self._advert_at = 0.0
+        self._answered_at = float("-inf")
+        self._announced_at = float("-inf")
+        self._down_from = 0.0
+        self._down_soon = False
+        self._preempt_at: float | None = None
+        self.why_ready = ""
+        self._repeats = Repeats(settings.announcing)
+        self._split: _Split | None = None
+
+    @property
+    def master(self) -> str:
+        """The address of the current master as text: ours while MASTER, empty while nobody is known."""
+        master = self.settings.source if self.state == "MASTER" else self._master
+        return str(ip_address(master)) if master else ""
+
+    @property
+    def split_brain(self) -> str:
+        """Who else acts as master while we are one, and how it shows; empty for nobody."""
+        return f"{self._split.other}: {self._split.sign}" if self._split else ""
+
+    @property
+    def skew(self) -> float:
+        """Skew_Time in seconds (RFC 9568 section 6.1; RFC 3768 section 6.1 knows seconds alone)."""
+        return (256 - self.priority) * (self.interval if self.settings.version == 3 else 1.0) / 256
+
+    @property
+    def down_interval(self) -> float:
+        """Active_Down_Interval in seconds (RFC 9568 section 6.1)."""
+        return 3 * self.interval + self.skew
+
+    def next_timer(self) -> float | None:
+        """Return when `timer` is to be called, None for never as things are."""
+        if self.state == "MASTER":
+            times = (self._advert_at, self._repeats.next_timer(), self._split.quiet_at if self._split else None)
+            return min(at for at in times if at is not None)
+        return self._down_at if self.state == "BACKUP" and not self.ready else None
+
+    def start(self, now: float) -> list[Output]:
+        """Begin: the Startup event of section 6.4.1, or FAULT. Nothing if it has begun."""
+        if self.state != "INIT":
+            return []
+        if self.faults:
+            return self._enter_fault(now)
+        return self._startup(now, self.settings.start_delay, "it starts")
+
+    def stop(self, now: float) -> list[Output]:
+        """End: the Shutdown event; a MASTER says so with priority 0 (sections 6.4.2 and 6.4.3)."""
+        if self.state == "INIT":
+            return []
+        outputs = self._leave_master(now, STOPPED)
+        self._rest("INIT")
+        return [*outputs, Became("INIT", "it stops")]
+
+    def timer(self, now: float) -> list[Output]:
+        """Do what is due: an advert, announcements, or to become MASTER because none was heard."""
+        if self.state == "MASTER":
+            return self._master_timer(now)
+        if self.state != "BACKUP" or self.ready or now < self._down_at:
+            return []
+        if self._down_soon:
+            return self._claim(now, "the master gave up")
+        return self._claim(now, f"no master was heard for {self.down_interval:.3g} s")
+
+    def received(self, now: float, advert: Advert, source: bytes) -> list[Output]:
+        """Heed an advert that `receive.check` let through; `source` is packed."""
+        if self.state == "MASTER":
+            return self._received_as_master(now, advert, source)
+        return self._received_as_backup(now, advert, source) if self.state == "BACKUP" else []
+
+    def suspect(self, now: float, sign: str, other: str) -> list[Output]:
+        """Take another sign of a second master: an advert with another list, our address on the wire.
+
+        `sign` is a clause, `other` an address as text. It means nothing unless we are MASTER.
+        """
+        return self._see_split(now, sign, other, self.settings.interval) if self.state == "MASTER" else []
+
+    def set_priority(self, now: float, priority: int) -> list[Output]:  # noqa: ARG002 - every event carries its time
+        """Change the effective priority, 1 to 255; the next advert carries it and Skew_Time follows at once.
+
+        ValueError beyond that: 0 is only ever sent by a master that stops.
+        """
+        if not STOPPED < priority <= OWNER:
+            raise ValueError(f"a priority is 1 to {OWNER}, not {priority}")
+        self.priority = priority
+        return []
+
+    def change(self, now: float, settings: Settings) -> list[Output]:
+        """Take other settings and keep the state; a MASTER adverts at once, for its interval may be another.
+
+        Not for another version, family or router id, which make another virtual router: ValueError. The effective
+        priority stays until `set_priority`.
+        """
+        old = self.settings
+        if (old.version, old.family, old.router_id) != (settings.version, settings.family, settings.router_id):
+            raise ValueError("another version, family or router id is another virtual router")
+        self.settings = settings
+        self._repeats.announcing = settings.announcing
+        if self.state == "MASTER":
+            self._advert_at = now + settings.interval
+            return [SendAdvert(self.priority)]
+        if not self._master or settings.version == 2:
+            self.interval = settings.interval
+        return []
+
+    def fault(self, now: float, reasons: tuple[str, ...]) -> list[Output]:
+        """May not be master, for these reasons (clauses); in FAULT already, they replace those before."""
+        self.faults = reasons
+        return [] if self.state in ("INIT", "FAULT") else self._enter_fault(now)
+
+    def mend(self, now: float) -> list[Output]:
+        """Be free of all faults; it begins anew as after a start, without the start delay."""
+        self.faults = ()
+        return self._startup(now, 0.0, "what was down is up again") if self.state == "FAULT" else []
+
+    def hand_over(self, now: float) -> list[Output]:
+        """Let any other director be master, until `take_back` or until no master is heard for the down interval."""
+        self.yielded = True
+        if self.state == "MASTER":
+            return self._give_way(now, "an operator handed it over", STOPPED)
+        if self.ready:
+            self._arm(now)
+        return []
+
+    def take_back(self, now: float) -> list[Output]:
+        """End `hand_over`, and become MASTER at once if the master's priority gives way to ours.
+
+        Preempt mode and delay do not count: an operator asks for it.
+        """
+        self.yielded = False
+        if self.state == "BACKUP" and self._master and self._beats(self.master_priority, self._master):
+            return self._claim(now, "an operator took it back")
+        return []
+
+    def become_master(self, now: float, why: str) -> list[Output]:
+        """Become MASTER: section 6.4.2, Active_Down_Timer fires, and 6.4.1 for an owner; a group calls it as well."""
+        if self.state == "MASTER":
+            return []
+        self._rest("MASTER")
+        self.yielded = False
+        self.became_master_total += 1
+        self._master_since = now
+        self._advert_at = now + self.settings.interval
+        return [SendAdvert(self.priority), TakeAddresses(), *self._announce(now), Became("MASTER", why)]
+
+    def become_backup(self, now: float, why: str) -> list[Output]:
+        """Give up being MASTER because the group does; the others hear of it at once."""
+        return self._give_way(now, why, STOPPED) if self.state == "MASTER" else []
+
+    @property
+    def _owner(self) -> bool:
+        return self.priority == OWNER
+
+    @property
+    def _down_at(self) -> float:
+        """Active_Down_Timer, from what it was last set by: it follows a priority that changes meanwhile."""
+        return self._down_from + (self.skew if self._down_soon else self.down_interval)
+
+    def _arm(self, now: float, *, soon: bool = False) -> None:
+        """Set Active_Down_Timer to Active_Down_Interval, or to Skew_Time if `soon`."""
+        self._down_from, self._down_soon, self.ready = now, soon, False
+
+    def _rest(self, state: VrrpState) -> None:
+        """Enter a state with nothing pending and no master known."""
+        self.state, self.ready, self._preempt_at = state, False, None
+        self._master, self.master_priority = b"", 0
+
+    def _startup(self, now: float, delay: float, why: str) -> list[Output]:
+        self.interval = self.settings.interval
+        owns = self._owner and not self.yielded and not delay
+        if owns and not self.settings.waits:
+            return self.become_master(now, "it owns the addresses")
+        self._rest("BACKUP")
+        self._arm(now + delay)
+        return [Became("BACKUP", why), *(self._claim(now, "it owns the addresses") if owns else [])]
+
+    def _enter_fault(self, now: float) -> list[Output]:
+        outputs = self._leave_master(now, STOPPED)
+        self._rest("FAULT")
+        return [*outputs, Became("FAULT", ", ".join(self.faults))]
+
+    def _claim(self, now: float, why: str) -> list[Output]:
+        if not self.settings.waits:
+            return self.become_master(now, why)
+        self.ready, self.why_ready = True, why
+        return []
+
+    def _give_way(self, now: float, why: str, last_advert: int) -> list[Output]:
+        """From MASTER to BACKUP, with a last advert of the priority given."""
+        outputs = self._leave_master(now, last_advert)
+        self._rest("BACKUP")
+        self.interval = self.settings.interval
+        self._arm(now)
+        return [*outputs, Became("BACKUP", why)]
+
+    def _leave_master(self, now: float, last_advert: int) -> list[Output]:
+        """Stop everything of a MASTER; a successor that waits for priority 0 hears it before the addresses are gone."""
+        if self.state != "MASTER":
+            return []
+        self._repeats.stop()
+        over = self._end_split(now)
+        if last_advert == STOPPED:
+            return [SendAdvert(STOPPED), GiveAddresses(), *over]
+        return [GiveAddresses(), SendAdvert(last_advert), *over]
+
+    def _received_as_backup(self, now: float, advert: Advert, source: bytes) -> list[Output]:
+        """RFC 9568 section 6.4.2, an ADVERTISEMENT is received."""
+        if advert.priority == STOPPED:
+            self._arm(now, soon=True)
+            self._preempt_at = None
+            if source == self._master:
+                self._master, self.master_priority = b"", 0
+            return []
+        if self._accepts(now, advert.priority):
+            self.interval = advert.interval
+            self._arm(now)
+        return self._note_master(now, advert, source)
+
+    def _accepts(self, now: float, priority: int) -> bool:
+        """Whether a master of this priority may be; an owner preempts whatever Preempt_Mode says (section 6.1)."""
+        if priority >= self.priority:
+            self._preempt_at = None
+            return True
+        if self.yielded or not (self.settings.preempt or self._owner):
+            return True
+        if self._preempt_at is None:
+            self._preempt_at = now + (0.0 if self._owner else self.settings.preempt_delay)
+        return now < self._preempt_at
+
+    def _note_master(self, now: float, advert: Advert, source: bytes) -> list[Output]:
+        """Know who is master: the best of those that are heard, so that one who just gives way is none."""
+        known = self._master
+        better = (advert.priority, source) >= (self.master_priority, known)
+        if source != known and not better and now - self._master_heard < QUIET * self.interval:
+            return []
+        self._master, self.master_priority, self._master_heard = source, advert.priority, now
+        return [] if source == known else [NewMaster(self.master, advert.priority)]
+
+    def _beats(self, priority: int, source: bytes) -> bool:
+        """Whether we stay against such a master (section 6.4.3): the greater address wins among equals."""
+        return self.priority > priority or (self.priority == priority and self.settings.source > source)
+
+    def _received_as_master(self, now: float, advert: Advert, source: bytes) -> list[Output]:
+        """RFC 9568 section 6.4.3; an owner never gives way (section 7.1 discards what it hears)."""
+        if advert.priority == STOPPED:
+            return self._answer(now, reset=True)
+        if self._owner or self._beats(advert.priority, source):
+            return [*self._see_lower(now, advert, source), *self._answer(now)]
+        other = str(ip_address(source))
+        reason = f"higher priority ({advert.priority})" if advert.priority > self.priority else "higher address"
+        outputs = self._give_way(now, f"{other} has a {reason}", self.priority)
+        self.interval = advert.interval
+        return [*outputs, *self._note_master(now, advert, source)]
+
+    def _see_lower(self, now: float, advert: Advert, source: bytes) -> list[Output]:
+        """Another master, unless its advert and our first one crossed: for one interval that is no sign of two."""
+        if now - self._master_since <= max(self.settings.interval, advert.interval):
+            return []
+        sign = f"it adverts with priority {advert.priority}, ours is {self.priority}"
+        return self._see_split(now, sign, str(ip_address(source)), advert.interval)
+
+    def _answer(self, now: float, *, reset: bool = False) -> list[Output]:
+        """Advert at once and tell the neighbours, at a bounded rate; `reset` sets Adver_Timer anew."""
+        if now - self._answered_at < ANSWER_PAUSE:
+            return []
+        self._answered_at = now
+        if reset:
+            self._advert_at = now + self.settings.interval
+        if now - self._announced_at < ANNOUNCE_PAUSE:
+            return [SendAdvert(self.priority)]
+        self._announced_at = now
+        return [SendAdvert(self.priority), *self._announce(now)]
+
+    def _announce(self, now: float) -> list[Output]:
+        repeat = self._repeats.start(now)
+        return [Announce(repeat)] if repeat else []
+
+    def _master_timer(self, now: float) -> list[Output]:
+        outputs: list[Output] = []
+        if now >= self._advert_at:
+            self._advert_at = following(self._advert_at, self.settings.interval, now)
+            outputs.append(SendAdvert(self.priority))
+        if self._split and now >= self._split.quiet_at:
+            outputs += [*self._end_split(now), *self._announce(now)]
+        elif repeat := self._repeats.due(now):
+            outputs.append(Announce(repeat))
+        return outputs
+
+    def _see_split(self, now: float, sign: str, other: str, interval: float) -> list[Output]:
+        quiet_at = now + max(QUIET * max(self.settings.interval, interval), QUIET_AT_LEAST)
+        if self._split:
+            self._split.quiet_at = max(self._split.quiet_at, quiet_at)
+            return []
+        self._split = _Split(now, sign, other, quiet_at)
+        return [SplitBrain(sign, other)]
+
+    def _end_split(self, now: float) -> list[Output]:
+        if not self._split:
+            return []
+        seconds = now - self._split.since
+        self._split = None
+        return [SplitBrainOver(seconds)]
