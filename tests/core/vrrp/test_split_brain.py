@@ -1,0 +1,96 @@
+"""Two masters: how it shows, when it is told, and that the neighbours hear who it is in the end."""
+
+import pytest
+
+from healthlb.core.vrrp.machine import ANSWER_PAUSE
+from healthlb.core.vrrp.outputs import Announce, GiveAddresses, SendAdvert, SplitBrain, SplitBrainOver
+from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, initial, master, only
+
+
+def test_a_lower_master_is_told_once_and_the_neighbours_hear_of_us_again() -> None:
+    machine = master()
+    sign = SplitBrain("it adverts with priority 50, ours is 100", "192.0.2.3")
+    assert machine.received(5.0, advert(50), HIGHER_ADDRESS) == [sign, SendAdvert(100), Announce(5)]
+    assert machine.split_brain == "192.0.2.3: it adverts with priority 50, ours is 100"
+    assert not only(SplitBrain, machine.received(6.0, advert(50), HIGHER_ADDRESS))
+
+
+def test_adverts_that_cross_at_a_takeover_are_no_sign_of_two_masters_but_are_answered() -> None:
+    machine = master()
+    assert machine.received(1.0, advert(50), HIGHER_ADDRESS) == [SendAdvert(100), Announce(5)]
+    assert machine.split_brain == ""
+    machine = master()
+    assert not only(SplitBrain, machine.received(2.9, advert(50, 3.0), HIGHER_ADDRESS))
+
+
+def test_quiet_ends_it_and_the_neighbours_hear_of_us_once_more() -> None:
+    machine = master()
+    machine.received(5.25, advert(50), HIGHER_ADDRESS)
+    machine.received(6.25, advert(50), HIGHER_ADDRESS)
+    ended = []
+    for quarter in range(26, 60):
+        ended += [(quarter / 4, out) for out in machine.timer(quarter / 4) if not isinstance(out, SendAdvert)]
+    assert ended == [(9.25, SplitBrainOver(4.0)), (9.25, Announce(5)), (14.25, Announce(5))]
+    assert machine.split_brain == ""
+
+
+@pytest.mark.parametrize("interval", [0.01, 0.1])
+def test_at_short_intervals_quiet_is_a_second(interval: float) -> None:
+    machine = master(interval=interval)
+    machine.received(5.0, advert(50, interval), HIGHER_ADDRESS)
+    assert not only(SplitBrainOver, machine.timer(5.99))
+    assert only(SplitBrainOver, machine.timer(6.0))
+
+
+def test_the_timer_is_due_when_quiet_has_been_long_enough() -> None:
+    machine = master(interval=30.0)
+    machine.suspect(2.0, "it has our address", "02:00:00:00:00:09")
+    machine.timer(60.0)
+    assert machine.next_timer() == 90.0
+    machine.timer(90.0)
+    machine.suspect(91.0, "it has our address", "02:00:00:00:00:09")
+    machine.timer(150.0)
+    machine.timer(180.0)
+    assert machine.next_timer() == 181.0
+
+
+def test_giving_way_ends_it() -> None:
+    machine = master()
+    machine.suspect(5.0, "it adverts another list of addresses", "192.0.2.3")
+    assert only(SplitBrainOver, machine.received(6.0, advert(200), HIGHER_ADDRESS)) == [SplitBrainOver(1.0)]
+    assert machine.split_brain == ""
+
+
+def test_other_signs_are_told_of_a_master_alone() -> None:
+    assert backup().suspect(5.0, "it has our address", "02:00:00:00:00:09") == []
+    machine = master()
+    told = machine.suspect(0.1, "it has our address", "02:00:00:00:00:09")
+    assert told == [SplitBrain("it has our address", "02:00:00:00:00:09")]
+    assert machine.suspect(0.2, "it has our address", "02:00:00:00:00:09") == []
+
+
+def test_a_second_owner_is_told() -> None:
+    machine = initial(priority=255)
+    machine.start(0.0)
+    assert only(SplitBrain, machine.received(5.0, advert(255), HIGHER_ADDRESS))
+    assert machine.state == "MASTER"
+
+
+def test_who_gives_way_sends_a_last_advert_when_the_addresses_are_gone() -> None:
+    """The winner, if it was master all the time, knows by it that there were two, and announces."""
+    machine = master()
+    assert machine.received(5.0, advert(200), HIGHER_ADDRESS)[:2] == [GiveAddresses(), SendAdvert(100)]
+    winner = master(priority=200)
+    assert only(Announce, winner.received(5.0, advert(100), LOWER_ADDRESS))
+
+
+@pytest.mark.parametrize("priority", [0, 50])
+def test_a_flood_of_adverts_is_answered_at_a_bounded_rate(priority: int) -> None:
+    machine = master()
+    outputs = [
+        output
+        for packet in range(10_000)
+        for output in machine.received(5.0 + packet / 10_000, advert(priority), HIGHER_ADDRESS)
+    ]
+    assert len(only(SendAdvert, outputs)) <= 1 / ANSWER_PAUSE + 1
+    assert len(only(Announce, outputs)) == 1
