@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from healthlb.core.vrrp.machine import Machine
 from healthlb.core.vrrp.outputs import Output
 from healthlb.core.vrrp.packet import Advert
+from healthlb.core.vrrp.settings import Settings
 
 Said = tuple[str, Output]
 """An output, and the name of the instance whose it is."""
@@ -18,6 +19,7 @@ Said = tuple[str, Output]
 class Group:
     """Machines by the names of their instances; with more than one, all of them with `Settings.waits`.
 
+    Machines of any state may be put together after a reload: at the next event they come to one state.
     Every method has the meaning and the order of outputs of its namesake in `Machine`.
     """
 
@@ -58,6 +60,10 @@ class Group:
     def suspect(self, now: float, name: str, sign: str, other: str) -> list[Said]:
         """Show one member a sign of another master."""
         return self._one(now, name, self.machines[name].suspect(now, sign, other))
+
+    def change(self, now: float, name: str, settings: Settings) -> list[Said]:
+        """Give one member other settings. ValueError where they make another virtual router."""
+        return self._one(now, name, self.machines[name].change(now, settings))
 
     def set_priority(self, now: float, name: str, priority: int) -> list[Said]:
         """Change the effective priority of one member. ValueError beyond 1 to 255."""

@@ -55,7 +55,7 @@ class Machine:
     """One virtual router; the only place where its state changes.
 
     To be read by everyone: `state`, `priority` (the effective one), `yielded`, `faults`, `ready` (a member of a group
-    would be MASTER, for the reason `why_ready`), `interval` (Active_Adver_Interval, seconds), `master_priority` and
+    would be MASTER, for the reason `why_ready`), `interval` (Active_Adver_Interval, seconds),
     `became_master_total`.
     """
 
@@ -67,9 +67,9 @@ class Machine:
         self.faults: tuple[str, ...] = ()
         self.ready = False
         self.interval = settings.interval
-        self.master_priority = 0
         self.became_master_total = 0
         self._master = b""
+        self._master_priority = 0
         self._master_heard = 0.0
         self._master_since = 0.0
         self._advert_at = 0.0
@@ -87,6 +87,11 @@ class Machine:
         """The address of the current master as text: ours while MASTER, empty while nobody is known."""
         master = self.settings.source if self.state == "MASTER" else self._master
         return str(ip_address(master)) if master else ""
+
+    @property
+    def master_priority(self) -> int:
+        """The priority that the current master adverts, 0 while nobody is known."""
+        return self.priority if self.state == "MASTER" else self._master_priority
 
     @property
     def split_brain(self) -> str:
@@ -162,6 +167,8 @@ class Machine:
     def change(self, now: float, settings: Settings) -> list[Output]:
         """Take other settings and keep the state; a MASTER adverts at once, for its interval may be another.
 
+        One that waits for a group that it is in no longer becomes MASTER if it is ready.
+
         Not for another version, family or router id, which make another virtual router: ValueError. The effective
         priority stays until `set_priority`.
         """
@@ -175,7 +182,7 @@ class Machine:
             return [SendAdvert(self.priority)]
         if not self._master or settings.version == 2:
             self.interval = settings.interval
-        return []
+        return self.become_master(now, self.why_ready) if self.ready and not settings.waits else []
 
     def fault(self, now: float, reasons: tuple[str, ...]) -> list[Output]:
         """May not be master, for these reasons (clauses); in FAULT already, they replace those before."""
@@ -202,7 +209,7 @@ class Machine:
         Preempt mode and delay do not count: an operator asks for it.
         """
         self.yielded = False
-        if self.state == "BACKUP" and self._master and self._beats(self.master_priority, self._master):
+        if self.state == "BACKUP" and self._master and self._beats(self._master_priority, self._master):
             return self._claim(now, "an operator took it back")
         return []
 
@@ -237,7 +244,7 @@ class Machine:
     def _rest(self, state: VrrpState) -> None:
         """Enter a state with nothing pending and no master known."""
         self.state, self.ready, self._preempt_at = state, False, None
-        self._master, self.master_priority = b"", 0
+        self._master, self._master_priority = b"", 0
 
     def _startup(self, now: float, delay: float, why: str) -> list[Output]:
         self.interval = self.settings.interval
@@ -283,7 +290,7 @@ class Machine:
             self._arm(now, soon=True)
             self._preempt_at = None
             if source == self._master:
-                self._master, self.master_priority = b"", 0
+                self._master, self._master_priority = b"", 0
             return []
         if self._accepts(now, advert.priority):
             self.interval = advert.interval
@@ -304,10 +311,10 @@ class Machine:
     def _note_master(self, now: float, advert: Advert, source: bytes) -> list[Output]:
         """Know who is master: the best of those that are heard, so that one who just gives way is none."""
         known = self._master
-        better = (advert.priority, source) >= (self.master_priority, known)
+        better = (advert.priority, source) >= (self._master_priority, known)
         if source != known and not better and now - self._master_heard < QUIET * self.interval:
             return []
-        self._master, self.master_priority, self._master_heard = source, advert.priority, now
+        self._master, self._master_priority, self._master_heard = source, advert.priority, now
         return [] if source == known else [NewMaster(self.master, advert.priority)]
 
     def _beats(self, priority: int, source: bytes) -> bool:

@@ -22,6 +22,12 @@ DROPS: Final = (
     "address_list",
 )
 """Every reason for which a packet is dropped, in the order of the checks."""
+SIGNS: Final = {
+    "address_list": "it adverts another list of addresses",
+    "authentication": "it adverts with another password",
+    "interval": "it adverts with another interval",
+}
+"""Drops that show another master of our virtual router whom we do not heed, with the clause for `Machine.suspect`."""
 HOP_LIMIT: Final = 255
 """What a packet that crossed no router arrives with (RFC 9568 sections 5.1.1.3 and 5.1.2.3)."""
 SIMPLE_TEXT: Final = 1
@@ -40,8 +46,8 @@ class Datagram(NamedTuple):
 def check(datagram: Datagram, settings: Settings) -> Advert | Drop:
     """Return the advert in a packet, or why it is dropped; nothing is raised, whatever the bytes.
 
-    Whether we own the addresses (RFC 9568 section 7.1) is the machine's to say: its priority changes. An advert whose
-    only fault is its `address_list` is a sign of split brain while we are MASTER (`Machine.suspect`).
+    Whether we own the addresses (RFC 9568 section 7.1) is the machine's to say: its priority changes. A drop for a
+    reason in `SIGNS` is a sign of split brain while we are MASTER (`Machine.suspect`).
     """
     message, source, destination, hop_limit = datagram
     if hop_limit < (_least_hop_limit(settings, source) if settings.peers else HOP_LIMIT):

@@ -299,3 +299,8 @@ def test_another_virtual_router_needs_another_machine(other: dict[str, int]) -> 
     machine = backup()
     with pytest.raises(ValueError, match="another virtual router"):
         machine.change(1.0, dataclasses.replace(machine.settings, **other))  # type: ignore[arg-type]
+
+
+def test_the_masters_priority_is_ours_while_we_are_it() -> None:
+    assert master(priority=120).master_priority == 120
+    assert backup().master_priority == 0

@@ -1,5 +1,7 @@
 """Sync groups: all members change state together."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from healthlb.core.vrrp.groups import Group, Said
 from healthlb.core.vrrp.machine import Machine
 from healthlb.core.vrrp.outputs import Became, GiveAddresses, SendAdvert, SplitBrain, TakeAddresses
-from tests.core.vrrp.machines import HIGHER_ADDRESS, advert, initial
+from tests.core.vrrp.machines import HIGHER_ADDRESS, advert, backup, initial, master
 
 
 def group(*, start: bool = True, **options: int) -> Group:
@@ -196,3 +198,26 @@ def test_a_member_that_is_master_already_does_not_become_it_again() -> None:
     machine: Machine = masters().machines["inside"]
     assert machine.become_master(11.0, "") == []
     assert machine.became_master_total == 1
+
+
+def test_a_member_that_leaves_its_group_becomes_master_if_it_is_ready() -> None:
+    pair = group()
+    pair.timer(4.0)
+    inside = pair.machines["inside"]
+    alone = Group({"inside": inside})
+    said = alone.change(5.0, "inside", dataclasses.replace(inside.settings, waits=False))
+    assert whose(TakeAddresses, said) == ["inside"]
+
+
+def test_a_member_changed_while_it_waits_goes_on_waiting() -> None:
+    pair = group()
+    pair.timer(4.0)
+    inside = pair.machines["inside"]
+    assert pair.change(5.0, "inside", dataclasses.replace(inside.settings, preempt=False)) == []
+    assert inside.ready
+
+
+def test_machines_put_together_come_to_one_state_at_the_next_event() -> None:
+    made = Group({"inside": master(waits=False), "outside": backup(waits=True)})
+    made.timer(0.5)
+    assert states(made) == ["BACKUP", "BACKUP"]

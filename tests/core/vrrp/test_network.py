@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.core.vrrp.outputs import Announce, SendAdvert, SplitBrain
-from tests.core.vrrp.network import Director, Network, director
+from tests.core.vrrp.network import ONE, Director, Network, director
 
 LONGEST_DELAY = 0.3
 """Of the least interval: how long a packet may be under way."""
@@ -48,7 +48,7 @@ class Weather:
     """What the network does to a packet, drawn: until `heals_at` anything, then only delay."""
 
     def __init__(self, data: st.DataObject, directors: list[Director], heals_at: float) -> None:
-        self.data = data
+        self.now = lambda: 0.0
         self.longest = LONGEST_DELAY * fastest(directors)
         self.heals_at = heals_at
         self.parts = data.draw(
@@ -56,7 +56,8 @@ class Weather:
         )
         self.seed = data.draw(st.randoms(use_true_random=False))
 
-    def __call__(self, now: float, sender: Director, receiver: Director) -> list[float]:
+    def __call__(self, name: str, sender: Director, receiver: Director) -> list[float]:
+        now = self.now()
         if now >= self.heals_at:
             return [self.seed.uniform(0, self.longest)]
         for begin, end, side in self.parts:
@@ -71,9 +72,11 @@ def _apart(sender: Director, receiver: Director, side: int) -> bool:
     return bool(side >> int(sender.name[-1]) & 1) != bool(side >> int(receiver.name[-1]) & 1)
 
 
-def after_the_storm(data: st.DataObject, directors: list[Director], happenings: bool = False) -> Network:
+def after_the_storm(data: st.DataObject, directors: list[Director], *, happenings: bool = False) -> Network:
     heals_at = 20 * slowest(directors)
-    network = Network(directors, Weather(data, directors, heals_at))
+    weather = Weather(data, directors, heals_at)
+    network = Network(directors, weather)
+    weather.now = lambda: network.now
     network.start()
     if happenings:
         for at in sorted(data.draw(st.lists(st.floats(0, heals_at), max_size=6))):
@@ -84,21 +87,21 @@ def after_the_storm(data: st.DataObject, directors: list[Director], happenings: 
 
 
 def happen(network: Network, one: Director, data: st.DataObject) -> None:
-    machine, now = one.machine, network.now
+    group, now = one.group, network.now
     match data.draw(st.sampled_from(["priority", "fault", "mend", "restart", "hand over", "take back"])):
         case "priority":
-            network.do(one, machine.set_priority(now, data.draw(st.integers(1, 254))))
+            network.do(one, group.set_priority(now, ONE, data.draw(st.integers(1, 254))))
         case "fault":
-            network.do(one, machine.fault(now, ("down",)))
+            network.do(one, group.fault(now, ONE, ("down",)))
         case "mend":
-            network.do(one, machine.mend(now))
+            network.do(one, group.mend(now, ONE))
         case "restart":
-            network.do(one, machine.stop(now))
-            network.do(one, machine.start(now))
+            network.do(one, group.stop(now))
+            network.do(one, group.start(now))
         case "hand over":
-            network.do(one, machine.hand_over(now))
+            network.do(one, group.hand_over(now))
         case "take back":
-            network.do(one, machine.take_back(now))
+            network.do(one, group.take_back(now))
 
 
 @given(st.data(), some_directors(preempt=True))
@@ -156,11 +159,11 @@ def test_while_no_more_than_two_adverts_in_a_row_are_lost_nobody_takes_over(
     network.run(bound(directors) * 3)
     [master] = network.masters
     changes = [one.machine.became_master_total for one in directors]
-    slack = 0.9 * min(one.machine.skew for one in directors if one.name != master)
+    slack = 0.9 * min(one.skew for one in directors if one.name != master)
     seed = data.draw(st.randoms(use_true_random=False))
     lost = dict.fromkeys((one.name for one in directors), 0)
 
-    def fate(now: float, sender: Director, receiver: Director) -> list[float]:
+    def fate(name: str, sender: Director, receiver: Director) -> list[float]:
         if lost[receiver.name] < 2 and seed.random() < 0.6:
             lost[receiver.name] += 1
             return []
@@ -173,7 +176,7 @@ def test_while_no_more_than_two_adverts_in_a_row_are_lost_nobody_takes_over(
     assert [one.machine.became_master_total for one in directors] == changes
 
 
-def at_once(now: float, sender: Director, receiver: Director) -> list[float]:
+def at_once(name: str, sender: Director, receiver: Director) -> list[float]:
     return [0.001]
 
 
@@ -188,7 +191,7 @@ def pair() -> tuple[Network, Director, Director]:
 
 def test_a_director_killed_is_succeeded_after_three_intervals_and_the_skew() -> None:
     network, high, low = pair()
-    network.kill(high)
+    high.alive = False
     last = max(at for at, output in high.log if isinstance(output, SendAdvert))
     due = last + 0.001 + 3 + 156 / 256
     network.run(due - 0.001)
@@ -199,17 +202,17 @@ def test_a_director_killed_is_succeeded_after_three_intervals_and_the_skew() -> 
 
 def test_a_director_stopped_is_succeeded_after_the_skew() -> None:
     network, high, low = pair()
-    network.do(high, high.machine.stop(network.now))
+    network.do(high, high.group.stop(network.now))
     network.run(network.now + 0.001 + 156 / 256 + 0.001)
     assert network.masters == [low.name]
 
 
 def test_a_planned_failover_there_and_back_never_has_two_masters_for_longer_than_a_packet_travels() -> None:
     network, high, low = pair()
-    network.do(high, high.machine.hand_over(network.now))
+    network.do(high, high.group.hand_over(network.now))
     network.run(network.now + 30.0)
     assert network.masters == [low.name]
-    network.do(high, high.machine.take_back(network.now))
+    network.do(high, high.group.take_back(network.now))
     assert network.masters == [high.name, low.name]
     network.run(network.now + 0.002)
     assert network.masters == [high.name]
@@ -220,9 +223,9 @@ def test_a_planned_failover_there_and_back_never_has_two_masters_for_longer_than
 
 def test_a_preemption_is_no_split_brain() -> None:
     network, high, low = pair()
-    network.do(high, high.machine.fault(network.now, ("down",)))
+    network.do(high, high.group.fault(network.now, ONE, ("down",)))
     network.run(network.now + 5.0)
-    network.do(high, high.machine.mend(network.now))
+    network.do(high, high.group.mend(network.now, ONE))
     network.run(network.now + 30.0)
     assert network.masters == [high.name]
     assert not network.told(SplitBrain, high)
@@ -251,11 +254,11 @@ def test_of_three_directors_the_next_best_succeeds_and_gives_back() -> None:
         network.run(network.now + 10.0)
         assert network.masters == [expected]
         if gone is not None:
-            network.do(directors[gone], directors[gone].machine.stop(network.now))
-    network.do(directors[1], directors[1].machine.start(network.now))
+            network.do(directors[gone], directors[gone].group.stop(network.now))
+    network.do(directors[1], directors[1].group.start(network.now))
     network.run(network.now + 10.0)
     assert network.masters == ["lb2"]
-    network.do(directors[0], directors[0].machine.start(network.now))
+    network.do(directors[0], directors[0].group.start(network.now))
     network.run(network.now + 10.0)
     assert network.masters == ["lb3"]
 

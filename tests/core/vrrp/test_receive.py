@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.core.vrrp.packet import Advert, Drop
-from healthlb.core.vrrp.receive import DROPS, Datagram, check
+from healthlb.core.vrrp.receive import DROPS, SIGNS, Datagram, check
 from healthlb.core.vrrp.settings import Settings, settings_of
 from healthlb.model.vrrp import Peer, VirtualAddress, VrrpInstance
 from tests.core.vrrp.wire import V6, packed, version_2, version_3
@@ -166,3 +166,7 @@ def test_the_declared_source_comes_first_and_there_may_be_none() -> None:
     assert settings_of(instance, "192.0.2.2").source == packed("192.0.2.8")
     assert settings_of(dataclasses.replace(instance, source="")).source == b""
     assert settings_of(instance, waits=True).waits
+
+
+def test_a_drop_that_shows_another_master_has_a_clause_for_it() -> None:
+    assert set(SIGNS) < set(DROPS)
