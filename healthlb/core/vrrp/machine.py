@@ -12,7 +12,6 @@ What it does beyond the letter, each as operators know it from keepalived:
 - `hand_over` yields to whoever is master, of whatever priority, until `take_back` or until nobody is.
 """
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
@@ -24,39 +23,24 @@ from healthlb.core.vrrp.outputs import (
     NewMaster,
     Output,
     SendAdvert,
-    SplitBrain,
-    SplitBrainOver,
     TakeAddresses,
 )
 from healthlb.core.vrrp.packet import STOPPED, Advert
 from healthlb.core.vrrp.settings import Settings
+from healthlb.core.vrrp.split import QUIET, SplitWatch
 from healthlb.model.vrrp import OWNER, VrrpState
 
 ANSWER_PAUSE: Final = 0.01
 """Seconds from one answer to the next: what others send at any rate makes us send at most one advert in so long."""
 ANNOUNCE_PAUSE: Final = 1.0
 """Seconds from one announcement that answers another master to the next."""
-QUIET: Final = 3
-"""Intervals without a sign of another master, and at least `QUIET_AT_LEAST` seconds, end a split brain."""
-QUIET_AT_LEAST: Final = 1.0
-
-
-@dataclass(slots=True)
-class _Split:
-    """Two masters: since when, how it shows, and when it will have been quiet for long enough."""
-
-    since: float
-    sign: str
-    other: str
-    quiet_at: float
 
 
 class Machine:
     """One virtual router; the only place where its state changes.
 
     To be read by everyone: `state`, `priority` (the effective one), `yielded`, `faults`, `ready` (a member of a group
-    would be MASTER, for the reason `why_ready`), `interval` (Active_Adver_Interval, seconds),
-    `became_master_total`.
+    would be MASTER, for the reason `why_ready`), `interval` (Active_Adver_Interval, seconds), `became_master_total`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -73,14 +57,13 @@ class Machine:
         self._master_heard = 0.0
         self._master_since = 0.0
         self._advert_at = 0.0
-        self._answered_at = float("-inf")
-        self._announced_at = float("-inf")
+        self._answered_at = self._announced_at = float("-inf")
         self._down_from = 0.0
         self._down_soon = False
         self._preempt_at: float | None = None
         self.why_ready = ""
         self._repeats = Repeats(settings.announcing)
-        self._split: _Split | None = None
+        self._split = SplitWatch()
 
     @property
     def master(self) -> str:
@@ -96,7 +79,7 @@ class Machine:
     @property
     def split_brain(self) -> str:
         """Who else acts as master while we are one, and how it shows; empty for nobody."""
-        return f"{self._split.other}: {self._split.sign}" if self._split else ""
+        return str(self._split)
 
     @property
     def skew(self) -> float:
@@ -111,7 +94,7 @@ class Machine:
     def next_timer(self) -> float | None:
         """Return when `timer` is to be called, None for never as things are."""
         if self.state == "MASTER":
-            times = (self._advert_at, self._repeats.next_timer(), self._split.quiet_at if self._split else None)
+            times = (self._advert_at, self._repeats.next_timer(), self._split.next_timer())
             return min(at for at in times if at is not None)
         return self._down_at if self.state == "BACKUP" and not self.ready else None
 
@@ -152,7 +135,7 @@ class Machine:
 
         `sign` is a clause, `other` an address as text. It means nothing unless we are MASTER.
         """
-        return self._see_split(now, sign, other, self.settings.interval) if self.state == "MASTER" else []
+        return self._split.see(now, sign, other, self.settings.interval) if self.state == "MASTER" else []
 
     def set_priority(self, now: float, priority: int) -> list[Output]:  # noqa: ARG002 - every event carries its time
         """Change the effective priority, 1 to 255; the next advert carries it and Skew_Time follows at once.
@@ -221,6 +204,7 @@ class Machine:
         self.yielded = False
         self.became_master_total += 1
         self._master_since = now
+        self._answered_at = self._announced_at = float("-inf")
         self._advert_at = now + self.settings.interval
         return [SendAdvert(self.priority), TakeAddresses(), *self._announce(now), Became("MASTER", why)]
 
@@ -279,7 +263,7 @@ class Machine:
         if self.state != "MASTER":
             return []
         self._repeats.stop()
-        over = self._end_split(now)
+        over = self._split.end(now)
         if last_advert == STOPPED:
             return [SendAdvert(STOPPED), GiveAddresses(), *over]
         return [GiveAddresses(), SendAdvert(last_advert), *over]
@@ -335,10 +319,11 @@ class Machine:
 
     def _see_lower(self, now: float, advert: Advert, source: bytes) -> list[Output]:
         """Another master, unless its advert and our first one crossed: for one interval that is no sign of two."""
-        if now - self._master_since <= max(self.settings.interval, advert.interval):
+        interval = max(self.settings.interval, advert.interval)
+        if now - self._master_since <= interval:
             return []
         sign = f"it adverts with priority {advert.priority}, ours is {self.priority}"
-        return self._see_split(now, sign, str(ip_address(source)), advert.interval)
+        return self._split.see(now, sign, str(ip_address(source)), interval)
 
     def _answer(self, now: float, *, reset: bool = False) -> list[Output]:
         """Advert at once and tell the neighbours, at a bounded rate; `reset` sets Adver_Timer anew."""
@@ -361,23 +346,8 @@ class Machine:
         if now >= self._advert_at:
             self._advert_at = following(self._advert_at, self.settings.interval, now)
             outputs.append(SendAdvert(self.priority))
-        if self._split and now >= self._split.quiet_at:
-            outputs += [*self._end_split(now), *self._announce(now)]
+        if over := self._split.due(now):
+            outputs += [*over, *self._announce(now)]
         elif repeat := self._repeats.due(now):
             outputs.append(Announce(repeat))
         return outputs
-
-    def _see_split(self, now: float, sign: str, other: str, interval: float) -> list[Output]:
-        quiet_at = now + max(QUIET * max(self.settings.interval, interval), QUIET_AT_LEAST)
-        if self._split:
-            self._split.quiet_at = max(self._split.quiet_at, quiet_at)
-            return []
-        self._split = _Split(now, sign, other, quiet_at)
-        return [SplitBrain(sign, other)]
-
-    def _end_split(self, now: float) -> list[Output]:
-        if not self._split:
-            return []
-        seconds = now - self._split.since
-        self._split = None
-        return [SplitBrainOver(seconds)]

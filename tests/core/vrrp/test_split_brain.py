@@ -94,3 +94,12 @@ def test_a_flood_of_adverts_is_answered_at_a_bounded_rate(priority: int) -> None
     ]
     assert len(only(SendAdvert, outputs)) <= 1 / ANSWER_PAUSE + 1
     assert len(only(Announce, outputs)) == 1
+
+
+def test_a_new_mastership_answers_at_once_however_lately_the_one_before_did() -> None:
+    machine = master()
+    machine.received(5.0, advert(50), HIGHER_ADDRESS)
+    machine.hand_over(5.1)
+    machine.received(5.2, advert(50), HIGHER_ADDRESS)
+    machine.take_back(5.3)
+    assert machine.received(5.301, advert(50), HIGHER_ADDRESS) == [SendAdvert(100), Announce(5)]
