@@ -1,7 +1,12 @@
 """Tells the neighbours where an address is now, by frames that were crafted beforehand (packet(7))."""
 
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+PRIORITY = 7
+"""The kernel's queueing priority of what keeps the network going (socket(7), SO_PRIORITY)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +19,48 @@ class Frame:
 
 
 class Announcer:
-    """A packet socket that only sends; raise OSError where none can be had."""
+    """Packet sockets that only send, one for each interface, opened when it is first needed."""
 
     def __init__(self) -> None:
-        raise NotImplementedError
+        self._sockets: dict[int, socket.socket] = {}
 
     def announce(self, frames: Sequence[Frame]) -> tuple[str, ...]:
         """Send the frames in order, never waiting, and return a clause for each that could not be sent."""
-        raise NotImplementedError
+        problems = []
+        for frame in frames:
+            try:
+                self._send(frame)
+            except OSError as problem:
+                self._forget(frame.index)
+                reason = os.strerror(problem.errno) if problem.errno else str(problem)
+                problems.append(f"{frame.what} cannot be sent: {reason}")
+        return tuple(problems)
 
     def close(self) -> None:
-        """Close the socket."""
-        raise NotImplementedError
+        """Close the sockets."""
+        for index in tuple(self._sockets):
+            self._forget(index)
+
+    def _send(self, frame: Frame) -> None:
+        sock = self._sockets.get(frame.index)
+        if sock is None:
+            sock = self._sockets[frame.index] = _open(frame.index)
+        sock.send(frame.data, socket.MSG_DONTWAIT)
+
+    def _forget(self, index: int) -> None:
+        sock = self._sockets.pop(index, None)
+        if sock is not None:
+            sock.close()
+
+
+def _open(index: int) -> socket.socket:
+    """Return a socket that sends by an interface and receives nothing (protocol 0); raise OSError."""
+    name = socket.if_indextoname(index)
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    try:
+        sock.bind((name, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,85 @@
+"""What the kernel lets through to an instance's sockets, so that a flood of garbage costs next to nothing.
+
+One filter takes what may well be an advert of this router, the other what has its router id and cannot be one. Between
+them they take all that has the router id; nothing is taken by both.
+"""
+
+from typing import Final, Literal
+
+from healthlb.linux.bpf import (
+    A_TO_X,
+    ADD_X,
+    ALL,
+    LOAD_LENGTH,
+    NOTHING_INTO_X,
+    X_TO_A,
+    Instruction,
+    add,
+    fold,
+    give,
+    header_into_x,
+    load_byte,
+    load_byte_beyond,
+    load_half,
+    unless_equal,
+)
+from healthlb.model.vrrp import Family
+
+VRRP: Final = 112
+ADVERTISEMENT: Final = 1
+IP_HEADER: Final = 20
+HEADER: Final = 8
+AUTHENTICATION: Final = 8
+"""What follows the addresses in VRRPv2 (RFC 3768 section 5.3.10)."""
+RIGHT: Final = 0xFFFF
+"""What a message and its checksum add up to."""
+MOST_SUMMED: Final = 200
+"""Bytes; the checksum of a longer message is left to the reader: the kernel limits what filters may take."""
+
+
+def adverts(family: Family, version: Literal[2, 3], router_id: int, count: int) -> list[Instruction]:
+    """Return the filter for adverts of this version and router id with so many addresses and a right checksum."""
+    return [*_checks(family, version, router_id, count, wrong=0), give(ALL)]
+
+
+def suspects(family: Family, version: Literal[2, 3], router_id: int, count: int) -> list[Instruction]:
+    """Return the filter for everything else that has the router id. What is too short to have one has none."""
+    head = [header_into_x(0), load_byte_beyond(1)] if family == 4 else [load_byte(1)]
+    return [
+        *head,
+        *unless_equal(router_id, give(0)),
+        *_checks(family, version, router_id, count, wrong=ALL),
+        give(0),
+    ]
+
+
+def _checks(family: Family, version: Literal[2, 3], router_id: int, count: int, *, wrong: int) -> list[Instruction]:
+    """Return what ends with `wrong` unless the packet is as wanted.
+
+    A raw socket sees IPv4 packets from the IP header on, IPv6 ones from the message on, whose checksum the kernel
+    has verified by then (Linux net/ipv6/raw.c, rawv6_rcv).
+    """
+    start = IP_HEADER if family == 4 else 0
+    length = HEADER + count * (4 if family == 4 else 16) + (AUTHENTICATION if version == 2 else 0)
+    end = give(wrong)
+    checks = [LOAD_LENGTH, *unless_equal(start + length, end)]
+    if family == 4:
+        checks += [load_byte(0), *unless_equal(0x45, end)]
+    checks += [load_byte(start), *unless_equal(version << 4 | ADVERTISEMENT, end)]
+    checks += [load_byte(start + 1), *unless_equal(router_id, end)]
+    checks += [load_byte(start + 3), *unless_equal(count, end)]
+    if family == 4 and length <= MOST_SUMMED:
+        checks += [NOTHING_INTO_X, *_add(range(start, start + length, 2)), *fold()]
+        # Version 3 has a pseudo-header in the sum (RFC 9568 section 5.2.8), which older implementations leave out.
+        pseudo = [*_add(range(12, 20, 2)), *_add_number(VRRP + length), *fold(), *unless_equal(RIGHT, end)]
+        checks += unless_equal(RIGHT, *([end] if version == 2 else pseudo))
+    return checks
+
+
+def _add(offsets: range) -> list[Instruction]:
+    """Return what adds the halfwords at these offsets to X."""
+    return [part for offset in offsets for part in (load_half(offset), ADD_X, A_TO_X)]
+
+
+def _add_number(number: int) -> list[Instruction]:
+    return [X_TO_A, add(number), A_TO_X]
