@@ -25,8 +25,8 @@ class Setting:
     without: str
 
     def path(self, root: Path) -> Path:
-        """Return its file. Every dot is a directory: no name of ours has an interface in it."""
-        return root.joinpath(*self.name.split("."))
+        """Return its file. Every dot is a directory; a dot in an interface's name is written as a slash (sysctl(8))."""
+        return root.joinpath(*(part.replace("/", ".") for part in self.name.split(".")))
 
 
 FORWARD_IPV4 = Setting("net.ipv4.ip_forward", "1", "the director drops what real servers behind nat answer")
