@@ -1,25 +1,64 @@
 """What the process that speaks VRRP may have put into the kernel, written down so that others can remove it.
 
 Whoever starts that process writes it down first. Its parent withdraws it after its death, the service manager's stop
-step after the death of both, and the next start before anything else.
+step after the death of both, and the next start before anything else. What is withdrawn is an address, a route, a rule
+or an interface as it was written down, by a message that was made beforehand: nothing else is needed.
 """
 
+import json
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from healthlb.linux.rtnetlink import Change
+from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 CLAIMS = Path("/run/healthlb/vrrp.json")
+VERSION = 1
+NAMESPACE = Path("/proc/self/ns/net")
 
 
 def write_claims(changes: Sequence[Change], path: Path = CLAIMS) -> None:
-    """Write down what may be in the kernel from now on, in place of what was there; raise OSError."""
-    raise NotImplementedError
+    """Write down what may be in the kernel from now on, in place of what was there; raise OSError.
+
+    The order is that in which the changes are put. Its folder is made if it is missing.
+    """
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    claims = [{"what": change.what, "put": change.put.hex(), "withdraw": change.withdraw.hex()} for change in changes]
+    written = json.dumps({"version": VERSION, "network": _network(), "claims": claims}, indent=1)
+    # Nothing is synced: what it tells of does not outlive the kernel that it is in.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        os.write(descriptor, f"{written}\n".encode())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def read_claims(path: Path = CLAIMS) -> tuple[Change, ...]:
-    """Return what is written down, nothing if there is no such file; raise OSError, ValueError."""
-    raise NotImplementedError
+    """Return what is written down, nothing if there is no such file; raise OSError, ValueError.
+
+    Nothing either if it was written down in another network namespace, whose addresses are not here.
+    """
+    try:
+        written: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    try:
+        if written["version"] != VERSION:
+            raise ValueError(f"{path} is of version {written['version']}, not {VERSION}")
+        if written["network"] != _network():
+            return ()
+        return tuple(
+            Change(str(claim["what"]), bytes.fromhex(claim["put"]), bytes.fromhex(claim["withdraw"]))
+            for claim in written["claims"]
+        )
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"{path} does not say what a claims file says") from problem
 
 
 def withdraw_claims(path: Path = CLAIMS) -> tuple[str, ...]:
@@ -27,4 +66,29 @@ def withdraw_claims(path: Path = CLAIMS) -> tuple[str, ...]:
 
     What stays stays written down as well. Call it again without harm.
     """
-    raise NotImplementedError
+    try:
+        claims = read_claims(path)
+        if not claims:
+            return ()
+    except (OSError, ValueError) as problem:
+        return (f"what was put into the kernel is not known: {problem}",)
+    rtnetlink = Rtnetlink()
+    try:
+        kept = rtnetlink.kept(claims)
+    finally:
+        rtnetlink.close()
+    problems = [clause for _, clause in kept]
+    try:
+        if kept:
+            write_claims([change for change, _ in kept], path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as problem:
+        problems.append(f"{path} cannot be brought up to date: {problem}")
+    return tuple(problems)
+
+
+def _network() -> list[int]:
+    """Return what tells the network namespace that we are in from others."""
+    status = NAMESPACE.stat()
+    return [status.st_dev, status.st_ino]
