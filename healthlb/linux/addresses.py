@@ -3,13 +3,14 @@
 import socket
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any, Final
 
 from healthlb.linux.crafting import virtual_mac
 from healthlb.linux.links import Link
 from healthlb.linux.netlink import NLM_F_ACK, NLM_F_REQUEST
 from healthlb.linux.rtnetlink import Change, Placement
-from healthlb.linux.sysctl import Setting
+from healthlb.linux.sysctl import PROC_SYS, Setting
 from healthlb.model.vrrp import VirtualAddress, VirtualRoute, VirtualRule, VrrpInstance
 
 NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
@@ -19,8 +20,6 @@ IFA_F_NODAD: Final = 0x02
 FOREVER: Final = 0xFFFFFFFF
 IFF_UP: Final = 0x1
 MACVLAN_PRIVATE: Final = 1
-ADDRESSES_BY_HAND_ONLY: Final = 1
-"""IN6_ADDR_GEN_MODE_NONE: the kernel gives the interface no link-local address."""
 FAMILIES: Final[Mapping[int, int]] = {4: socket.AF_INET, 6: socket.AF_INET6}
 MAIN_TABLE: Final = 254
 STATIC: Final = 4
@@ -67,25 +66,31 @@ def macvlan_name(instance: VrrpInstance, links: Mapping[str, Link]) -> str:
     return f"vrrp{instance.family}-{instance.router_id}-{parent}"
 
 
-def settings(instance: VrrpInstance, links: Mapping[str, Link]) -> list[Setting]:
+def settings(instance: VrrpInstance, links: Mapping[str, Link], root: Path = PROC_SYS) -> list[Setting]:
     """Return the kernel settings that an instance with the virtual router's own hardware address rests on.
 
-    They want its macvlan to be there. Raise NoInterfaceError.
+    Its macvlan has to be there and is best not yet up. Raise NoInterfaceError.
     """
     if not instance.mac:
         return []
-    parent = instance.interface.replace(".", "/")
-    own = macvlan_name(instance, links).replace(".", "/")
-    if instance.family == 6:
-        return [
-            Setting(f"net.ipv6.conf.{own}.accept_ra", "0", "the virtual router's interface gets addresses of its own")
+    parent, own = instance.interface.replace(".", "/"), macvlan_name(instance, links)
+    wanted = []
+    if (root / "net/ipv6").exists():
+        own_addresses = "the virtual router's interface has addresses that no file lists"
+        wanted += [
+            Setting(f"net.ipv6.conf.{own}.addr_gen_mode", "1", own_addresses),
+            Setting(f"net.ipv6.conf.{own}.accept_ra", "0", own_addresses),
         ]
-    two_answers = "neighbours hear two hardware addresses for one address"
-    return [
-        Setting(f"net.ipv4.conf.{parent}.arp_ignore", "1", two_answers),
-        Setting(f"net.ipv4.conf.{own}.arp_ignore", "1", two_answers),
-        Setting(f"net.ipv4.conf.{own}.rp_filter", "2", "packets to the virtual addresses are dropped as misrouted"),
-    ]
+    if instance.family == 4:
+        two_answers = "neighbours hear two hardware addresses for one address"
+        wanted += [
+            Setting(f"net.ipv4.conf.{parent}.arp_ignore", "1", two_answers),
+            # Else the parent asks for its neighbours in the name of the virtual address, which they believe.
+            Setting(f"net.ipv4.conf.{parent}.arp_announce", "2", two_answers),
+            Setting(f"net.ipv4.conf.{own}.arp_ignore", "1", two_answers),
+            Setting(f"net.ipv4.conf.{own}.rp_filter", "2", "packets to the virtual addresses are dropped as misrouted"),
+        ]
+    return wanted
 
 
 def _index(name: str, indices: Mapping[str, int]) -> int:
@@ -111,10 +116,6 @@ def _macvlan(instance: VrrpInstance, name: str, index: int, parent: int) -> Chan
                     ("IFLA_INFO_DATA", {"attrs": [("IFLA_MACVLAN_MODE", MACVLAN_PRIVATE)]}),
                 ]
             },
-        ),
-        (
-            "IFLA_AF_SPEC",
-            {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", ADDRESSES_BY_HAND_ONLY)]})]},
         ),
     ]
     withdraw: Any = ifinfmsg()
@@ -228,4 +229,6 @@ def _packed(message: Any, kind: int, flags: int = 0) -> bytes:
     message["header"]["type"] = kind
     message["header"]["flags"] = NLM_F_REQUEST | NLM_F_ACK | flags
     message.encode()
-    return bytes(message.data)
+    # What an earlier encoding left behind the message is cut off.
+    length = message["header"]["length"]
+    return bytes(message.data[:length]) + bytes(-length % 4)

@@ -132,12 +132,25 @@ class Links:
         except OSError as problem:
             if problem.errno != errno.ENOBUFS:
                 raise
+            self._forget_the_rest()
             self._read_all()
         return self._tell()
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def _forget_the_rest(self) -> None:
+        """Empty the socket: what was lost came after what it still holds, which would undo it."""
+        heard = True
+        while heard:
+            try:
+                self._socket.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                heard = False
+            except OSError as problem:
+                if problem.errno != errno.ENOBUFS:
+                    raise
 
     def _tell(self) -> frozenset[str]:
         """Publish what was seen and return the names that differ from what was known."""
@@ -152,7 +165,7 @@ class Links:
     def _read_all(self) -> None:
         """Read interfaces and addresses anew, again if they change meanwhile.
 
-        That has a socket of its own. What the other one holds is older in part, and ends with what is true.
+        That has a socket of its own: what the other one hears meanwhile is taken in afterwards, in its order.
         """
         until = time.monotonic() + self._deadline
         whole = False

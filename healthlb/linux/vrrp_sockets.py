@@ -56,7 +56,7 @@ class Ends:
     """What the sockets of an instance need to know.
 
     `index` is that of the interface, `source` the address that adverts come from, `peers` empty for multicast.
-    `count` is how many addresses an advert lists.
+    `count` is how many addresses an advert lists. `frames`: adverts go out as whole frames (`Outgoing.envelope`).
     """
 
     interface: str
@@ -67,6 +67,7 @@ class Ends:
     source: str
     count: int
     peers: tuple[str, ...] = ()
+    frames: bool = False
 
 
 class VrrpSocket:
@@ -94,6 +95,8 @@ class VrrpSocket:
             for sock in (self._socket, self._suspects):
                 self._join(sock)
             self._prepare_sending()
+            if ends.frames:
+                self._frames = stack.enter_context(self._open_for_frames())
             stack.pop_all()
 
     def fileno(self) -> int:
@@ -102,8 +105,8 @@ class VrrpSocket:
 
     def send(self, outgoing: Outgoing, message: bytes) -> None:
         """Send a message, that of `outgoing` or one with another priority, without waiting; raise OSError."""
-        if outgoing.envelope:
-            self._packets().send(outgoing.envelope + message, socket.MSG_DONTWAIT)
+        if self._frames is not None and outgoing.envelope:
+            self._frames.send(outgoing.envelope + message, socket.MSG_DONTWAIT)
         elif self.ends.family == 4:
             told = [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=i4s4x", self.ends.index, self._own))]
             self._socket.sendmsg([message], told, socket.MSG_DONTWAIT, (outgoing.destination, 0))
@@ -173,18 +176,15 @@ class VrrpSocket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INTERNETWORK_CONTROL)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY)
 
-    def _packets(self) -> socket.socket:
-        """Return the socket for whole frames, made when the first one is sent."""
-        if self._frames is None:
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-            try:
-                sock.bind((self.ends.interface, 0))
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY)
-            except OSError:
-                sock.close()
-                raise
-            self._frames = sock
-        return self._frames
+    def _open_for_frames(self) -> socket.socket:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        try:
+            sock.bind((self.ends.interface, 0))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def _read(self, sock: socket.socket, most: int) -> list[Datagram]:
         read: Callable[[socket.socket], Datagram | None] = self._read4 if self.ends.family == 4 else self._read6
