@@ -44,10 +44,15 @@ class Datagrams:
         )
 
     def until_they_flow(self) -> dict[str, float]:
-        """Wait until datagrams are answered without a gap, and return the report."""
+        """Wait for many more answers without a gap between them, and return the report: a gap that lasts has to end."""
+        before = self.ask("report")["answered"]
         return eventually(
             lambda: self.ask("report"),
-            lambda report: report["in_row"] >= FLOWING and 0 <= report["since_answer"] < RECENT,
+            lambda report: (
+                report["answered"] >= before + FLOWING
+                and report["in_row"] >= FLOWING
+                and 0 <= report["since_answer"] < RECENT
+            ),
         )
 
     def mark(self) -> None:

@@ -1,0 +1,172 @@
+"""What a failover costs clients: pairs of healthlb and keepalived side by side in one guest, at the same settings.
+
+A client sends a datagram every 2 ms to the shared address, from where it goes by NAT to a real server whose way out is
+the shared gateway; its outage is the longest time without an answer. Pairs are named MASTER-BACKUP:
+
+- dead: the master is cut from all networks. Trial by trial this comes at another moment between two of its adverts, the
+  same moments for every pair, because that moment alone makes up to an interval of difference.
+- healed: the network is whole again; for a moment there are two masters.
+- stopped: the master is stopped as the service manager does.
+- returned: it is started again, and preempts.
+
+Trials of the pairs alternate. Prints medians, worst ones and the ratio of medians to keepalived-keepalived's; asserts
+nothing about time.
+"""
+
+import argparse
+import contextlib
+import select
+import socket
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from outage import Datagrams
+from pair import PairNetwork
+from pair_directors import KINDS, PairDirector, standard
+from topology import Topology
+
+INTERVALS = (1.0, 0.1, 0.05, 0.02)
+PAIRS = ("healthlb-healthlb", "healthlb-keepalived", "keepalived-healthlb", "keepalived-keepalived")
+YARDSTICK = "keepalived-keepalived"
+WAYS = ("dead", "healed", "stopped", "returned")
+DEATHS, STOPS = 10, 5
+ETH_P_IP = 0x0800
+PROTOCOL_AT, VRRP = 23, 112
+"""Where an Ethernet frame with an IPv4 packet says what that carries, and what it says for VRRP (RFC 9568)."""
+Outages = dict[tuple[str, str], list[float]]
+"""Seconds, by pair and way."""
+
+
+class Pair:
+    """One pair with a network of its own."""
+
+    def __init__(self, net: Topology, number: int, name: str) -> None:
+        self.name = name
+        self.network = PairNetwork(net, name=f"-{number}")
+        self.master: PairDirector
+        self.backup: PairDirector
+
+    def start(self, folder: Path, interval: float) -> None:
+        """Start both directors."""
+        self.master, self.backup = (
+            KINDS[kind](self.network, machine, folder, standard(priority, interval=interval))
+            for kind, priority, machine in zip(self.name.split("-"), (150, 100), self.network.directors, strict=True)
+        )
+        self.master.start()
+        self.backup.start()
+        self.settle()
+
+    def stop(self) -> None:
+        """Stop both directors."""
+        self.master.stop()
+        self.backup.stop()
+
+    def settle(self) -> None:
+        """Wait until there is one master, and it is the right one."""
+        self.master.becomes("MASTER")
+        self.backup.becomes("BACKUP")
+
+    def die_and_heal(self, phase: float, interval: float) -> tuple[float, float]:
+        """Cut the master off so many seconds after an advert, heal, and return both outages."""
+        with Datagrams(self.network) as datagrams:
+            datagrams.mark()
+            wait_for_advert(self.network)
+            time.sleep(phase)
+            self.master.cut()
+            self.backup.becomes("MASTER")
+            dead = datagrams.longest_gap()
+            time.sleep(2 * interval)
+            datagrams.mark()
+            self.master.mend()
+            self.settle()
+            time.sleep(2 * interval)
+            return dead, datagrams.longest_gap()
+
+    def stop_and_return(self, interval: float) -> tuple[float, float]:
+        """Stop the master, start it again, and return both outages."""
+        with Datagrams(self.network) as datagrams:
+            datagrams.mark()
+            self.master.stop()
+            self.backup.becomes("MASTER")
+            stopped = datagrams.longest_gap()
+            datagrams.mark()
+            self.master.start()
+            self.settle()
+            time.sleep(2 * interval)
+            return stopped, datagrams.longest_gap()
+
+
+def wait_for_advert(network: PairNetwork) -> None:
+    """Return right after an advert; raise TimeoutError where none comes."""
+    with network.beside.inside():
+        listening = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
+    with listening:
+        listening.bind(("eth0", ETH_P_IP))
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if select.select([listening], [], [], 1.0)[0] and listening.recv(2048)[PROTOCOL_AT] == VRRP:
+                return
+    raise TimeoutError("no advert came")
+
+
+def bench(pairs: list[Pair], interval: float, deaths: int, stops: int) -> Outages:
+    """Play one setting, the pairs in turn."""
+    outages: Outages = defaultdict(list)
+    for trial in range(deaths):
+        phase = (trial + 0.5) / deaths * interval
+        for pair in in_turn(pairs, trial):
+            dead, healed = pair.die_and_heal(phase, interval)
+            outages[pair.name, "dead"].append(dead)
+            outages[pair.name, "healed"].append(healed)
+    for trial in range(stops):
+        for pair in in_turn(pairs, trial):
+            stopped, returned = pair.stop_and_return(interval)
+            outages[pair.name, "stopped"].append(stopped)
+            outages[pair.name, "returned"].append(returned)
+    return outages
+
+
+def in_turn(pairs: list[Pair], trial: int) -> list[Pair]:
+    """Return the pairs, another one first in each trial."""
+    first = trial % len(pairs)
+    return pairs[first:] + pairs[:first]
+
+
+def show(outages: Outages, interval: float) -> None:
+    """Print one setting's medians."""
+    for way in WAYS:
+        measured = {pair: found for (pair, its_way), found in outages.items() if its_way == way}
+        for pair, found in measured.items():
+            median = statistics.median(found)
+            line = f"{interval:>5g} s  {way:8}  {pair:21} {median * 1000:6.0f} ms  worst {max(found) * 1000:6.0f}"
+            if measured.get(YARDSTICK) and pair != YARDSTICK:
+                line += f"  ratio {median / statistics.median(measured[YARDSTICK]):.2f}"
+            print(line, flush=True)
+
+
+def main() -> None:
+    """Play every setting."""
+    parser = argparse.ArgumentParser(description="What a failover costs clients; run it in a guest.")
+    parser.add_argument("--intervals", type=float, nargs="+", default=INTERVALS, help="seconds")
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="MASTER-BACKUP")
+    parser.add_argument("--deaths", type=int, default=DEATHS, help="trials of a cut (default: %(default)s)")
+    parser.add_argument("--stops", type=int, default=STOPS, help="trials of a stop (default: %(default)s)")
+    arguments = parser.parse_args()
+    print("Failover: a client's outage, medians")
+    with Topology() as net:
+        pairs = [Pair(net, number, name) for number, name in enumerate(arguments.pairs)]
+        for interval in arguments.intervals:
+            with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+                for number, pair in enumerate(pairs):
+                    own = Path(folder) / str(number)
+                    own.mkdir()
+                    pair.start(own, interval)
+                    stack.callback(pair.stop)
+                show(bench(pairs, interval, arguments.deaths, arguments.stops), interval)
+
+
+if __name__ == "__main__":
+    main()
