@@ -4,7 +4,6 @@ What they are told is `healthlb.model.vrrp.Vrrp`; each kind writes its own file 
 an instance that has the shared address outside and the shared gateway inside.
 """
 
-import dataclasses
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ import yaml
 from director import BOOT_PATIENCE, Director
 from healthlb.model.vrrp import Announcing, Peer, VirtualAddress, Vrrp, VrrpInstance
 from pair import GATEWAY, GATEWAY6, SHARED, SHARED6, PairNetwork, addresses_of, has
+from pair_files import healthlb_section, keepalived_file
 from topology import Machine, end
 from traffic import NoAnswerError
 from waiting import eventually
@@ -274,127 +274,3 @@ def kill_together(processes: Iterable[int]) -> None:
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for process in known:
             os.kill(process, number)
-
-
-def keepalived_file(router: str, vrrp: Vrrp) -> str:
-    """Return keepalived.conf(5) for what an operator declared."""
-    parts = [_block("global_defs", [f"router_id {router}"])]
-    parts += [_block(f"vrrp_instance {name}", _keepalived(each)) for name, each in vrrp.instances.items()]
-    for name, members in vrrp.groups.items():
-        parts.append(_block(f"vrrp_sync_group {name}", [_block("group", list(members))]))
-    return "\n".join(parts)
-
-
-def _keepalived(instance: VrrpInstance) -> list[str]:
-    announcing = instance.announcing
-    lines = [
-        "state BACKUP",
-        f"version {instance.version}",
-        f"interface {instance.interface}",
-        f"virtual_router_id {instance.router_id}",
-        f"priority {instance.priority}",
-        f"advert_int {instance.interval:g}",
-        f"garp_master_repeat {announcing.repeat}",
-        f"garp_master_delay {announcing.delay:g}",
-        f"garp_master_refresh {announcing.refresh:g}",
-        f"garp_master_refresh_repeat {announcing.refresh_repeat}",
-        _block("virtual_ipaddress", [_address(each, instance) for each in instance.addresses]),
-    ]
-    optional = {
-        "nopreempt": not instance.preempt,
-        f"preempt_delay {instance.preempt_delay:g}": instance.preempt_delay,
-        "no_accept": not instance.accept,
-        "use_vmac": instance.mac,
-        f"unicast_src_ip {instance.source}": instance.source and instance.peers,
-        f"mcast_src_ip {instance.source}": instance.source and not instance.peers,
-        _block("authentication", ["auth_type PASS", f"auth_pass {instance.password}"]): instance.password,
-        _block(
-            "unicast_peer", [f"{peer.address} min_ttl {peer.minimum_ttl}" for peer in instance.peers]
-        ): instance.peers,
-        "check_unicast_src": instance.peers and instance.check_source,
-        _block("virtual_ipaddress_excluded", [_address(each, instance) for each in instance.excluded]): (
-            instance.excluded
-        ),
-        _block("track_interface", [_tracked(each.name, each.weight) for each in instance.track.interfaces]): (
-            instance.track.interfaces
-        ),
-    }
-    return lines + [line for line, wanted in optional.items() if wanted]
-
-
-def _address(address: VirtualAddress, instance: VrrpInstance) -> str:
-    label = f" label {address.label}" if address.label else ""
-    return f"{address.address}/{address.prefix} dev {address.device or instance.interface}{label}"
-
-
-def _tracked(name: str, weight: int | None) -> str:
-    return name if weight is None else f"{name} weight {weight}"
-
-
-def _block(head: str, lines: Iterable[str]) -> str:
-    inside = "\n".join(f"    {line}" for each in lines for line in each.splitlines())
-    return f"{head} {{\n{inside}\n}}"
-
-
-def healthlb_section(vrrp: Vrrp) -> Text:
-    """Return the section `vrrp` of healthlb.yaml for what an operator declared; what is at its default is left out."""
-    section: Text = {"instances": {name: _healthlb(each) for name, each in vrrp.instances.items()}}
-    if vrrp.groups:
-        section["groups"] = {name: list(members) for name, members in vrrp.groups.items()}
-    if vrrp.sync is not None:
-        section["sync"] = _changed(vrrp.sync)
-    if vrrp.checks_deadline != Vrrp().checks_deadline:
-        section["checks_deadline"] = _duration(vrrp.checks_deadline)
-    if vrrp.peer_url:
-        section["peer_url"] = vrrp.peer_url
-    return section
-
-
-def _healthlb(instance: VrrpInstance) -> Text:
-    changed = _changed(instance)
-    for implied in ("name", "family", "preempt_delay"):
-        changed.pop(implied, None)
-    changed["addresses"] = [_yaml_address(each) for each in instance.addresses]
-    changed["interval"] = _duration(instance.interval)
-    if instance.preempt and instance.preempt_delay:
-        changed["preempt"] = {"delay": _duration(instance.preempt_delay)}
-    if instance.excluded:
-        del changed["excluded"]
-        changed["addresses_excluded"] = [_yaml_address(each) for each in instance.excluded]
-    if instance.peers:
-        changed["peers"] = [_changed(each) if each.minimum_ttl != 255 else each.address for each in instance.peers]
-    if "track" in changed:
-        tracked = {
-            "interfaces": {
-                each.name: {} if each.weight is None else {"weight": each.weight} for each in instance.track.interfaces
-            },
-            "virtual_servers": {
-                each.name: {} if each.weight is None else {"weight": each.weight}
-                for each in instance.track.virtual_servers
-            },
-        }
-        changed["track"] = {what: each for what, each in tracked.items() if each}
-    if "announcing" in changed:
-        changed["announcing"] = _changed(instance.announcing)
-    return changed
-
-
-def _changed(record: Any) -> Text:
-    """Return a record's fields that have no default or not their default's value; durations as an operator has them."""
-    fields = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if value != field.default:
-            fields[field.name] = _duration(value) if isinstance(value, float) else value
-    return fields
-
-
-def _yaml_address(address: VirtualAddress) -> str | Text:
-    text = f"{address.address}/{address.prefix}"
-    if not address.device and not address.label:
-        return text
-    return {"address": text, **{key: value for key in ("device", "label") if (value := getattr(address, key))}}
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
