@@ -7,7 +7,6 @@ or an interface as it was written down, by a message that was made beforehand: n
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,13 @@ def write_claims(changes: Sequence[Change], path: Path = CLAIMS) -> None:
     claims = [{"what": change.what, "put": change.put.hex(), "withdraw": change.withdraw.hex()} for change in changes]
     written = json.dumps({"version": VERSION, "network": _network(), "claims": claims}, indent=1)
     # Nothing is synced: what it tells of does not outlive the kernel that it is in.
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        os.write(descriptor, f"{written}\n".encode())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        unfinished.write_text(f"{written}\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
         raise
-    finally:
-        os.close(descriptor)
 
 
 def read_claims(path: Path = CLAIMS) -> tuple[Change, ...]:

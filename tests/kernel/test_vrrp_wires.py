@@ -14,6 +14,7 @@ import pytest
 from healthlb.linux.addresses import NoInterfaceError, macvlan_name, place, settings
 from healthlb.linux.announcer import Announcer
 from healthlb.linux.claims import read_claims, withdraw_claims, write_claims
+from healthlb.linux.conflicts import Conflicts
 from healthlb.linux.crafting import craft_adverts, craft_announcements, virtual_mac
 from healthlb.linux.links import Links
 from healthlb.linux.rtnetlink import Rtnetlink
@@ -239,6 +240,24 @@ def test_neighbours_learn_at_once_where_an_address_went(pair: tuple[Machine, Mac
         return {each["dst"]: each.get("lladdr", "") for each in shown}
 
     eventually(learned, lambda seen: seen["198.51.100.1"] == seen["2001:db8::100"] == mac)
+
+
+@pytest.mark.parametrize("instance", [INSTANCE, INSTANCE6], ids=["IPv4", "IPv6"])
+def test_an_address_that_somebody_else_has_as_well_is_noticed(
+    pair: tuple[Machine, Machine], instance: VrrpInstance
+) -> None:
+    one, other = pair
+    listed = [each.address for each in instance.addresses]
+    with one.inside():
+        conflicts = Conflicts("eth0", instance.family, listed, [one.hardware_address("eth0")])
+    with contextlib.closing(conflicts):
+        for machine in pair:
+            with listening(machine) as links, machine.inside(), contextlib.closing(Announcer()) as announcer:
+                assert announcer.announce(craft_announcements(instance, links.known)) == ()
+        expected = {(address, other.hardware_address("eth0")) for address in listed}
+        seen: set[tuple[str, str]] = set()
+        eventually(lambda: seen.update(conflicts.read()) or seen, lambda seen: seen >= expected)
+        assert seen == expected
 
 
 def test_announcements_of_an_interface_that_went_are_told_and_those_of_others_sent(
