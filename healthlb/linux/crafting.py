@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from healthlb.core.vrrp.packet import AUTHENTICATION_LENGTH, PROTOCOL
 from healthlb.linux.announcer import Frame
 from healthlb.linux.links import Link
-from healthlb.linux.vrrp_filters import VRRP
 from healthlb.linux.vrrp_sockets import GROUPS, HOP_LIMIT, INTERNETWORK_CONTROL, Outgoing
 from healthlb.model.vrrp import VirtualAddress, VrrpInstance
 
@@ -21,9 +21,7 @@ BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 UNKNOWN: Final = "00:00:00:00:00:00"
 ALL_NODES: Final = "ff02::1"
 SIMPLE_TEXT: Final = 1
-AUTHENTICATION: Final = 8
 IP_HEADERS: Final = {4: 20, 6: 40}
-ETHERNET_HEADER: Final = 14
 IPV4, IPV6 = 0x0800, 0x86DD
 
 
@@ -70,8 +68,8 @@ def _ip_header(instance: VrrpInstance, source: str, destination: str) -> "Packet
     from scapy.layers.inet6 import IPv6  # noqa: PLC0415
 
     if instance.family == 6:
-        return IPv6(src=source, dst=destination, hlim=HOP_LIMIT, tc=INTERNETWORK_CONTROL, nh=VRRP)
-    return IP(src=source, dst=destination, ttl=HOP_LIMIT, tos=INTERNETWORK_CONTROL, proto=VRRP)
+        return IPv6(src=source, dst=destination, hlim=HOP_LIMIT, tc=INTERNETWORK_CONTROL, nh=PROTOCOL)
+    return IP(src=source, dst=destination, ttl=HOP_LIMIT, tos=INTERNETWORK_CONTROL, proto=PROTOCOL)
 
 
 def _message(instance: VrrpInstance) -> "Packet":
@@ -88,7 +86,7 @@ def _message(instance: VrrpInstance) -> "Packet":
             adv=round(instance.interval * 100),
             addrlist=addresses,
         )
-    password = instance.password.encode().ljust(AUTHENTICATION, b"\0")
+    password = instance.password.encode().ljust(AUTHENTICATION_LENGTH, b"\0")
     return Version2(
         type=1,
         vrid=instance.router_id,

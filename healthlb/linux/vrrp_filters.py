@@ -6,6 +6,13 @@ them they take all that has the router id; nothing is taken by both.
 
 from typing import Final, Literal
 
+from healthlb.core.vrrp.packet import (
+    ADDRESS_LENGTHS,
+    ADVERTISEMENT,
+    AUTHENTICATION_LENGTH,
+    HEADER_LENGTH,
+    PROTOCOL,
+)
 from healthlb.linux.bpf import (
     A_TO_X,
     ADD_X,
@@ -25,12 +32,7 @@ from healthlb.linux.bpf import (
 )
 from healthlb.model.vrrp import Family
 
-VRRP: Final = 112
-ADVERTISEMENT: Final = 1
 IP_HEADER: Final = 20
-HEADER: Final = 8
-AUTHENTICATION: Final = 8
-"""What follows the addresses in VRRPv2 (RFC 3768 section 5.3.10)."""
 RIGHT: Final = 0xFFFF
 """What a message and its checksum add up to."""
 MOST_SUMMED: Final = 200
@@ -60,7 +62,7 @@ def _checks(family: Family, version: Literal[2, 3], router_id: int, count: int, 
     has verified by then (Linux net/ipv6/raw.c, rawv6_rcv).
     """
     start = IP_HEADER if family == 4 else 0
-    length = HEADER + count * (4 if family == 4 else 16) + (AUTHENTICATION if version == 2 else 0)
+    length = HEADER_LENGTH + count * ADDRESS_LENGTHS[family] + (AUTHENTICATION_LENGTH if version == 2 else 0)
     end = give(wrong)
     checks = [LOAD_LENGTH, *unless_equal(start + length, end)]
     if family == 4:
@@ -71,7 +73,7 @@ def _checks(family: Family, version: Literal[2, 3], router_id: int, count: int, 
     if family == 4 and length <= MOST_SUMMED:
         checks += [NOTHING_INTO_X, *_add(range(start, start + length, 2)), *fold()]
         # Version 3 has a pseudo-header in the sum (RFC 9568 section 5.2.8), which older implementations leave out.
-        pseudo = [*_add(range(12, 20, 2)), *_add_number(VRRP + length), *fold(), *unless_equal(RIGHT, end)]
+        pseudo = [*_add(range(12, 20, 2)), *_add_number(PROTOCOL + length), *fold(), *unless_equal(RIGHT, end)]
         checks += unless_equal(RIGHT, *([end] if version == 2 else pseudo))
     return checks
 

@@ -6,11 +6,13 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from healthlb.core.vrrp.packet import PROTOCOL
+from healthlb.core.vrrp.receive import Datagram
 from healthlb.linux.bpf import attach
 from healthlb.linux.netlink import SO_RCVBUFFORCE
-from healthlb.linux.vrrp_filters import VRRP, adverts, suspects
+from healthlb.linux.vrrp_filters import adverts, suspects
 from healthlb.model.vrrp import Family
 
 GROUPS: Final[dict[Family, str]] = {4: "224.0.0.18", 6: "ff02::12"}
@@ -40,15 +42,6 @@ class Outgoing:
     destination: str
     message: bytes
     envelope: bytes = b""
-
-
-class Datagram(NamedTuple):
-    """What arrived: the VRRP message without its IP header, packed addresses, TTL or hop limit."""
-
-    message: bytes
-    source: bytes
-    destination: bytes
-    hop_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +127,7 @@ class VrrpSocket:
 
     def _open(self) -> socket.socket:
         kind = socket.AF_INET if self.ends.family == 4 else socket.AF_INET6
-        sock = socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, VRRP)
+        sock = socket.socket(kind, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, PROTOCOL)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.ends.interface.encode() + b"\0")
             if self.ends.family == 6:

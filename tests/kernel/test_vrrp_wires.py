@@ -11,6 +11,10 @@ from typing import Any, Literal
 
 import pytest
 
+from healthlb.core.vrrp.packet import Advert, Drop, with_priority
+from healthlb.core.vrrp.receive import Datagram
+from healthlb.core.vrrp.receive import check as heeded
+from healthlb.core.vrrp.settings import settings_of
 from healthlb.linux.addresses import NoInterfaceError, macvlan_name, place, settings
 from healthlb.linux.announcer import Announcer
 from healthlb.linux.claims import read_claims, withdraw_claims, write_claims
@@ -19,7 +23,7 @@ from healthlb.linux.crafting import craft_adverts, craft_announcements, virtual_
 from healthlb.linux.links import Links
 from healthlb.linux.rtnetlink import Rtnetlink
 from healthlb.linux.sysctl import check, put
-from healthlb.linux.vrrp_sockets import Datagram, Ends, VrrpSocket
+from healthlb.linux.vrrp_sockets import Ends, VrrpSocket
 from healthlb.model.vrrp import Peer, VirtualAddress, VirtualRoute, VirtualRule, VrrpInstance
 from topology import Machine, Topology
 from traffic import Capture, WebServer, ask
@@ -129,6 +133,13 @@ def test_an_advert_arrives_as_it_was_crafted_and_does_not_come_back(pair: tuple[
         sender.send(outgoing, outgoing.message)
         (datagram,) = heard(receiver)
         assert datagram == (outgoing.message, packed(source), packed(destination), 255)
+        advert = heeded(datagram, settings_of(theirs, own_address(other, theirs)))
+        assert isinstance(advert, Advert)
+        assert advert.priority == instance.priority
+        sender.send(outgoing, with_priority(outgoing.message, 0))
+        advert = heeded(heard(receiver)[0], settings_of(theirs, own_address(other, theirs)))
+        assert isinstance(advert, Advert)
+        assert advert.priority == 0
         assert list(sender.receive()) == list(sender.receive_suspects()) == list(receiver.receive_suspects()) == []
         (frame,) = (frame for frame in capture.frames() if frame.endswith(outgoing.message))
     own_mac = virtual_mac(instance) if instance.mac else one.hardware_address("eth0")
@@ -159,7 +170,10 @@ def test_a_flood_of_garbage_displaces_no_advert(pair: tuple[Machine, Machine]) -
                 if number % 2_000 == 0:
                     flood.sendto(ipv4_packet(good, *group), ("224.0.0.18", 0))
         assert [datagram.message for datagram in heard(receiver, 10)] == [good] * 10
-        suspects = {datagram.message for datagram in receiver.receive_suspects(1000)}
+        told = receiver.receive_suspects(1000)
+        suspects = {datagram.message for datagram in told}
+        reasons = {heeded(datagram, settings_of(INSTANCE, OTHER)) for datagram in told}
+        assert reasons == {Drop("checksum"), Drop("version"), Drop("length")}
         assert suspects == {wrong_sum, garbage[3], garbage[4]}
 
 
