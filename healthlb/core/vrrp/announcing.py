@@ -25,10 +25,6 @@ class Repeats:
         self._refresh = now + self.announcing.refresh if self.announcing.refresh > 0 else None
         return self.announcing.repeat
 
-    def stop(self) -> None:
-        """Announce nothing more."""
-        self._again = self._refresh = None
-
     def due(self, now: float) -> int:
         """Return how many announcements are due now, and count on from there."""
         repeat = 0

@@ -262,7 +262,6 @@ class Machine:
         """Stop everything of a MASTER; a successor that waits for priority 0 hears it before the addresses are gone."""
         if self.state != "MASTER":
             return []
-        self._repeats.stop()
         over = self._split.end(now)
         if last_advert == STOPPED:
             return [SendAdvert(STOPPED), GiveAddresses(), *over]

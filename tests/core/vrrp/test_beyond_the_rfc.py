@@ -114,6 +114,21 @@ def test_a_better_master_begins_the_preempt_delay_anew() -> None:
     assert machine.next_timer() == 12.0 + machine.down_interval
 
 
+def test_a_master_that_stops_begins_the_preempt_delay_anew() -> None:
+    machine = backup(preempt_delay=10.0)
+    machine.received(1.0, advert(50), HIGHER_ADDRESS)
+    machine.received(11.5, advert(0), HIGHER_ADDRESS)
+    machine.received(12.0, advert(50), LOWER_ADDRESS)
+    assert machine.next_timer() == 12.0 + machine.down_interval
+
+
+def test_an_owner_has_no_preempt_delay() -> None:
+    machine = backup(preempt_delay=10.0, start_delay=5.0, priority=255)
+    before = machine.next_timer()
+    machine.received(1.0, advert(50), HIGHER_ADDRESS)
+    assert machine.next_timer() == before
+
+
 # Priorities.
 
 
@@ -148,6 +163,14 @@ def test_handing_over_sends_priority_zero_and_gives_the_addresses() -> None:
     ]
     assert machine.yielded
     assert machine.next_timer() == 0.5 + machine.down_interval
+
+
+def test_handing_over_waits_for_a_successor_by_our_own_interval_not_one_learned_before() -> None:
+    machine = backup()
+    machine.received(1.0, advert(200, 30.0), HIGHER_ADDRESS)
+    machine.timer(1000.0)
+    machine.hand_over(1001.0)
+    assert machine.next_timer() == 1001.0 + 3.0 + 156 / 256
 
 
 @pytest.mark.parametrize("priority", [200, 255])

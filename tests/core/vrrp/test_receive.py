@@ -117,6 +117,10 @@ def test_rfc_3768_section_7_1_the_owners_list_may_differ() -> None:
     assert isinstance(heard(version_2(addresses=("192.0.2.9",), priority=255), VERSION_2), Advert)
 
 
+def test_section_7_1_of_version_3_excepts_no_owner() -> None:
+    assert heard(version_3(addresses=("192.0.2.9",), priority=255)) == Drop("address_list")
+
+
 def test_the_order_of_the_list_does_not_matter() -> None:
     settings = dataclasses.replace(SETTINGS, addresses=(packed("192.0.2.1"), packed("192.0.2.9")))
     assert isinstance(heard(version_3(addresses=("192.0.2.9", "192.0.2.1")), settings), Advert)
@@ -134,7 +138,7 @@ def test_a_peer_is_heard_by_unicast() -> None:
 def test_a_stranger_is_no_peer_unless_the_source_does_not_matter() -> None:
     anybody = dataclasses.replace(PEERS, check_source=False)
     assert unicast(source="192.0.2.77") == Drop("not_a_peer")
-    assert isinstance(unicast(anybody, source="192.0.2.77"), Advert)
+    assert isinstance(unicast(anybody, source="192.0.2.77", hop_limit=250), Advert)
     assert unicast(anybody, source="192.0.2.77", hop_limit=249) == Drop("hop_limit")
 
 

@@ -103,3 +103,11 @@ def test_a_new_mastership_answers_at_once_however_lately_the_one_before_did() ->
     machine.received(5.2, advert(50), HIGHER_ADDRESS)
     machine.take_back(5.3)
     assert machine.received(5.301, advert(50), HIGHER_ADDRESS) == [SendAdvert(100), Announce(5)]
+
+
+def test_a_quick_sign_does_not_hasten_the_end_of_what_a_slow_one_showed() -> None:
+    machine = master()
+    machine.received(20.0, advert(50, 10.0), HIGHER_ADDRESS)
+    machine.received(21.0, advert(50, 1.0), LOWER_ADDRESS)
+    assert not only(SplitBrainOver, machine.timer(49.9))
+    assert only(SplitBrainOver, machine.timer(50.0))
