@@ -93,14 +93,9 @@ def _fields(one: Spoken, network: PairNetwork, place: int) -> dict[str, Any]:
     return {}
 
 
-def states(director: PairDirector) -> dict[str, str]:
-    """Return the state of every instance."""
-    return {one.name: director.state(one.name) for one in EVERYTHING}
-
-
 def everywhere(director: PairDirector, state: str) -> None:
     """Wait until all instances of a director are in a state, with their addresses or without, accordingly."""
-    eventually(lambda: states(director), {one.name: state for one in EVERYTHING}.__eq__, pause=0.1)
+    eventually(director.states, {one.name: state for one in EVERYTHING}.__eq__, pause=0.1)
     wanted = {one.address for one in EVERYTHING} if state == "MASTER" else set()
     eventually(lambda: held(director), wanted.__eq__, pause=0.1)
 
@@ -111,7 +106,9 @@ def as_declared(*directors: PairDirector, but: tuple[str, ...] = ()) -> None:
     for place, director in enumerate(directors):
         wanted = {one.name: "MASTER" if one.favourite == place else "BACKUP" for one in chosen}
         eventually(
-            lambda director=director: {one.name: director.state(one.name) for one in chosen}, wanted.__eq__, pause=0.1
+            lambda director=director: director.states().items(),
+            lambda found, wanted=wanted: found >= wanted.items(),
+            pause=0.1,
         )
         addresses = {one.address for one in chosen if one.favourite == place}
         ours = {one.address for one in chosen}

@@ -74,8 +74,8 @@ class PairDirector(ABC):
         """End all of its processes at once, by SIGKILL."""
 
     @abstractmethod
-    def state(self, instance: str = NAME) -> str:
-        """Return INIT, BACKUP, MASTER or FAULT; nothing while it does not run or does not answer."""
+    def states(self) -> dict[str, str]:
+        """Return INIT, BACKUP, MASTER or FAULT by instance; nothing while it does not run or does not answer."""
 
     @abstractmethod
     def logged(self) -> str:
@@ -111,6 +111,10 @@ class PairDirector(ABC):
         """Say whether its kernel has an address."""
         return has(self.machine, address)
 
+    def state(self, instance: str = NAME) -> str:
+        """Return the state of one instance, nothing while there is none."""
+        return self.states().get(instance, "")
+
     def becomes(self, state: str, instance: str = NAME) -> None:
         """Wait until it is in a state."""
         eventually(lambda: self.state(instance), state.__eq__)
@@ -124,6 +128,16 @@ class PairDirector(ABC):
         """Wait until its kernel has none of the addresses."""
         for address in addresses or (SHARED,):
             eventually(lambda address=address: self.has(address), (False).__eq__, pause=0.05)
+
+    def _until_it_speaks(self) -> None:
+        """Wait until every instance has a state; raise AssertionError with the log if it ends instead."""
+
+        def speaking() -> set[str]:
+            if not self.running():
+                raise AssertionError(f"{self.kind} has ended: {self.logged()}")
+            return set(self.states())
+
+        eventually(speaking, set(self.vrrp.instances).__eq__, pause=0.1)
 
 
 class Keepalived(PairDirector):
@@ -140,8 +154,7 @@ class Keepalived(PairDirector):
         self._process = self.machine.start(
             "keepalived", *words, *pids, f"--use-file={self.folder}/keepalived.conf", log=self.folder / "log"
         )
-        for instance in self.vrrp.instances:
-            eventually(lambda instance=instance: self._state(instance), bool)
+        self._until_it_speaks()
 
     def stop(self) -> None:
         """End the parent, which ends its child: priority 0 is sent, addresses are removed."""
@@ -153,9 +166,9 @@ class Keepalived(PairDirector):
         kill_together(descendants(self.process.pid))
         self.process.wait(BOOT_PATIENCE)
 
-    def state(self, instance: str = NAME) -> str:
-        """Return the state that it entered last."""
-        return self._state(instance) if self.running() else ""
+    def states(self) -> dict[str, str]:
+        """Return the state that each instance entered last."""
+        return dict(re.findall(r"\((\w+)\) Entering (\w+) STATE", self.logged())) if self.running() else {}
 
     def logged(self) -> str:
         """Return its log since the start."""
@@ -164,12 +177,6 @@ class Keepalived(PairDirector):
     def _whole_log(self) -> str:
         log = self.folder / "log"
         return log.read_text() if log.exists() else ""
-
-    def _state(self, instance: str) -> str:
-        if not self.running():
-            raise AssertionError(f"keepalived has ended: {self.logged()}")
-        states = re.findall(rf"\({re.escape(instance)}\) Entering (\w+) STATE", self.logged())
-        return str(states[-1]) if states else ""
 
 
 class Healthlb(PairDirector):
@@ -202,8 +209,7 @@ class Healthlb(PairDirector):
         program = f"{sys.executable} -m healthlb run -c {self.director.file}"
         own = f"mount --bind {run} /run/healthlb && exec {program}"
         self._process = self.machine.start("unshare", "--mount", "sh", "-c", own, log=self.director.log)
-        for instance in self.vrrp.instances:
-            eventually(lambda instance=instance: self._started(instance), bool, pause=0.1)
+        self._until_it_speaks()
 
     def stop(self) -> None:
         """End the director's process, which ends the one that speaks."""
@@ -233,22 +239,16 @@ class Healthlb(PairDirector):
         children = descendants(self.process.pid)
         return children[0] if len(children) == 1 else None
 
-    def state(self, instance: str = NAME) -> str:
-        """Return the state that its status shows."""
+    def states(self) -> dict[str, str]:
+        """Return the states that its status shows."""
         try:
-            shown = self.director.status()["vrrp"]
+            return {str(each["name"]): str(each["state"]) for each in self.director.status()["vrrp"]}
         except (NoAnswerError, KeyError, ValueError):
-            return ""
-        return next((str(each["state"]) for each in shown if each["name"] == instance), "")
+            return {}
 
     def logged(self) -> str:
         """Return its log."""
         return self.director.logged()
-
-    def _started(self, instance: str) -> str:
-        if not self.running():
-            raise AssertionError(f"healthlb has ended: {self.logged()}")
-        return self.state(instance)
 
 
 KINDS: dict[str, type[PairDirector]] = {each.kind: each for each in (Keepalived, Healthlb)}
