@@ -37,6 +37,17 @@ def standard(priority: int, *, family: int = 4, **other: Any) -> Vrrp:
     return Vrrp({NAME: VrrpInstance(NAME, "eth0", ROUTER_ID, family, (shared,), priority=priority, **fields)})
 
 
+def grouped(priority: int, **other: Any) -> Vrrp:
+    """Return an instance for the shared address and one for the gateway, `outside` and `inside`, in one group."""
+    places = {"outside": ("eth0", ROUTER_ID, SHARED), "inside": ("eth1", ROUTER_ID + 1, GATEWAY)}
+    fields = {"interval": 0.3, "announcing": Announcing(delay=1.0), "priority": priority, **other}
+    instances = {
+        name: VrrpInstance(name, interface, router_id, 4, (VirtualAddress(address, 24),), **fields)
+        for name, (interface, router_id, address) in places.items()
+    }
+    return Vrrp(instances, {"both": tuple(instances)})
+
+
 def unicast(network: PairNetwork, machine: Machine, family: int = 4) -> Text:
     """Return the fields of an instance that speaks to all other directors by unicast.
 

@@ -40,7 +40,7 @@ def _keepalived(instance: VrrpInstance) -> list[str]:
         f"garp_master_delay {announcing.delay:g}",
         f"garp_master_refresh {announcing.refresh:g}",
         f"garp_master_refresh_repeat {announcing.refresh_repeat}",
-        _block("virtual_ipaddress", [_address(each, instance) for each in instance.addresses]),
+        _block("virtual_ipaddress", [_address(each) for each in instance.addresses]),
     ]
     optional = {
         "nopreempt": not instance.preempt,
@@ -54,9 +54,7 @@ def _keepalived(instance: VrrpInstance) -> list[str]:
             "unicast_peer", [f"{peer.address} min_ttl {peer.minimum_ttl}" for peer in instance.peers]
         ): instance.peers,
         "check_unicast_src": instance.peers and instance.check_source,
-        _block("virtual_ipaddress_excluded", [_address(each, instance) for each in instance.excluded]): (
-            instance.excluded
-        ),
+        _block("virtual_ipaddress_excluded", [_address(each) for each in instance.excluded]): (instance.excluded),
         _block("track_interface", [_tracked(each.name, each.weight) for each in instance.track.interfaces]): (
             instance.track.interfaces
         ),
@@ -64,9 +62,10 @@ def _keepalived(instance: VrrpInstance) -> list[str]:
     return lines + [line for line, wanted in optional.items() if wanted]
 
 
-def _address(address: VirtualAddress, instance: VrrpInstance) -> str:
+def _address(address: VirtualAddress) -> str:
+    device = f" dev {address.device}" if address.device else ""
     label = f" label {address.label}" if address.label else ""
-    return f"{address.address}/{address.prefix} dev {address.device or instance.interface}{label}"
+    return f"{address.address}/{address.prefix}{device}{label}"
 
 
 def _tracked(name: str, weight: int | None) -> str:
