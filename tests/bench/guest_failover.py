@@ -15,27 +15,24 @@ nothing about time.
 
 import argparse
 import contextlib
-import select
-import socket
 import statistics
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
+from adverts import Adverts
 from outage import Datagrams
 from pair import PairNetwork
 from pair_directors import KINDS, PairDirector, standard
 from topology import Topology
+from waiting import eventually
 
 INTERVALS = (1.0, 0.1, 0.05, 0.02)
 PAIRS = ("healthlb-healthlb", "healthlb-keepalived", "keepalived-healthlb", "keepalived-keepalived")
 YARDSTICK = "keepalived-keepalived"
 WAYS = ("dead", "healed", "stopped", "returned")
 DEATHS, STOPS = 10, 5
-ETH_P_IP = 0x0800
-PROTOCOL_AT, VRRP = 23, 112
-"""Where an Ethernet frame with an IPv4 packet says what that carries, and what it says for VRRP (RFC 9568)."""
 Outages = dict[tuple[str, str], list[float]]
 """Seconds, by pair and way."""
 
@@ -71,10 +68,11 @@ class Pair:
 
     def die_and_heal(self, phase: float, interval: float) -> tuple[float, float]:
         """Cut the master off so many seconds after an advert, heal, and return both outages."""
-        with Datagrams(self.network) as datagrams:
+        with Datagrams(self.network) as datagrams, Adverts(self.network) as adverts:
             datagrams.mark()
-            wait_for_advert(self.network)
-            time.sleep(phase)
+            before = len(adverts.heard)
+            eventually(lambda: len(adverts.heard) > before, bool, pause=0.001)
+            time.sleep(max(0.0, adverts.heard[-1].at + phase - time.time()))
             self.master.cut()
             self.backup.becomes("MASTER")
             dead = datagrams.longest_gap()
@@ -97,19 +95,6 @@ class Pair:
             self.settle()
             time.sleep(2 * interval)
             return stopped, datagrams.longest_gap()
-
-
-def wait_for_advert(network: PairNetwork) -> None:
-    """Return right after an advert; raise TimeoutError where none comes."""
-    with network.beside.inside():
-        listening = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
-    with listening:
-        listening.bind(("eth0", ETH_P_IP))
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            if select.select([listening], [], [], 1.0)[0] and listening.recv(2048)[PROTOCOL_AT] == VRRP:
-                return
-    raise TimeoutError("no advert came")
 
 
 def bench(pairs: list[Pair], interval: float, deaths: int, stops: int) -> Outages:

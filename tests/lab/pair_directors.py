@@ -152,15 +152,22 @@ class PairDirector(ABC):
 
 
 class Keepalived(PairDirector):
-    """Debian's keepalived, VRRP only. The processes are a parent and its child, which speaks."""
+    """Debian's keepalived: a parent and its child, which speaks.
+
+    `more` is added to its file; then there is also a child that checks servers.
+    """
 
     kind = "keepalived"
 
+    def __init__(self, network: PairNetwork, machine: Machine, folder: Path, vrrp: Vrrp, more: str = "") -> None:
+        super().__init__(network, machine, folder, vrrp)
+        self.more = more
+
     def start(self) -> None:
         """Start, and wait until every instance has said which state it is in."""
-        (self.folder / "keepalived.conf").write_text(keepalived_file(self.machine.name, self.vrrp))
-        pids = (f"--{name}={self.folder}/{name}" for name in ("pid", "vrrp_pid"))
-        words = ("--dont-fork", "--vrrp", "--log-console", "--log-detail", "--no-syslog")
+        (self.folder / "keepalived.conf").write_text(keepalived_file(self.machine.name, self.vrrp) + f"\n{self.more}")
+        pids = (f"--{name}={self.folder}/{name}" for name in ("pid", "vrrp_pid", "checkers_pid"))
+        words = ("--dont-fork", *([] if self.more else ["--vrrp"]), "--log-console", "--log-detail", "--no-syslog")
         self._before = self._whole_log()
         self._process = self.machine.start(
             "keepalived", *words, *pids, f"--use-file={self.folder}/keepalived.conf", log=self.folder / "log"
