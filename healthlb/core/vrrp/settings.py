@@ -36,13 +36,14 @@ class Settings:
     waits: bool = False
 
 
-def settings_of(instance: VrrpInstance, source: str = "", *, waits: bool = False) -> Settings:
+def settings_of(instance: VrrpInstance, source: str = "", password: str = "", *, waits: bool = False) -> Settings:
     """Return the settings of a declared instance.
 
-    `source` is the interface's primary address where the file names none. ValueError if an address is no address.
+    `source` is the interface's primary address where the file names none, `password` what its `password_file` holds.
+    ValueError if an address is no address, if the password is longer than 8 bytes, or if the one of the file's own is
+    missing: without it we would neither be heeded nor heed anybody.
     """
     source = instance.source or source
-    password = instance.password.encode().ljust(AUTHENTICATION_LENGTH, b"\0") if instance.password else b""
     return Settings(
         router_id=instance.router_id,
         family=instance.family,
@@ -56,7 +57,16 @@ def settings_of(instance: VrrpInstance, source: str = "", *, waits: bool = False
         source=ip_address(source).packed if source else b"",
         peers={ip_address(peer.address).packed: peer.minimum_ttl for peer in instance.peers},
         check_source=instance.check_source,
-        password=password,
+        password=_password(instance, password),
         announcing=instance.announcing,
         waits=waits,
     )
+
+
+def _password(instance: VrrpInstance, of_file: str) -> bytes:
+    password = (instance.password or of_file).encode()
+    if len(password) > AUTHENTICATION_LENGTH:
+        raise ValueError(f"the password of {instance.name} is longer than {AUTHENTICATION_LENGTH} bytes")
+    if instance.password_file and not password:
+        raise ValueError(f"the password of {instance.name} is in {instance.password_file}, which gave none")
+    return password.ljust(AUTHENTICATION_LENGTH, b"\0") if password else b""

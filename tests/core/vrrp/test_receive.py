@@ -174,3 +174,14 @@ def test_the_declared_source_comes_first_and_there_may_be_none() -> None:
 
 def test_a_drop_that_shows_another_master_has_a_clause_for_it() -> None:
     assert set(SIGNS) < set(DROPS)
+
+
+def test_a_password_comes_from_its_file_and_is_not_forgotten() -> None:
+    instance = VrrpInstance("VI_1", "eth0", 51, 4, (VirtualAddress("192.0.2.1", 24),), version=2)
+    filed = dataclasses.replace(instance, password_file="/etc/healthlb/vrrp.key")  # noqa: S106 - a path
+    assert settings_of(filed, password="secret").password == b"secret\0\0"  # noqa: S106 - no secret
+    with pytest.raises(ValueError, match=r"the password of VI_1 is in /etc/healthlb/vrrp.key, which gave none"):
+        settings_of(filed)
+    with pytest.raises(ValueError, match="the password of VI_1 is longer than 8 bytes"):
+        settings_of(filed, password="secret password")  # noqa: S106 - no secret
+    assert settings_of(instance).password == b""
