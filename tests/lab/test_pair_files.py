@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as some
 
-from healthlb.config import Loader
+from healthlb.config.loader import Loader
 from healthlb.model.vrrp import (
     Announcing,
     ConnectionSync,
