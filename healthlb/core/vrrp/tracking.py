@@ -41,20 +41,33 @@ def tracked(
     one without a weight is a fault while it is down; so is the instance's own interface. The sum is kept within 1 to
     254; a router that owns the addresses stays at 255.
     """
-    own = () if any(each.name == instance.interface for each in instance.track.interfaces) else (instance.interface,)
-    statuses = (
-        *_statuses("interface", (*(Tracked(name) for name in own), *instance.track.interfaces), interfaces),
-        *_statuses("virtual_server", instance.track.virtual_servers, pools),
-        *_statuses("check", (check.tracked for check in instance.track.checks), checks),
+    return standing(
+        instance.priority,
+        (
+            *statuses("interface", interfaces_of(instance), interfaces),
+            *statuses("virtual_server", instance.track.virtual_servers, pools),
+            *statuses("check", (check.tracked for check in instance.track.checks), checks),
+        ),
     )
-    faults = tuple(_fault(status) for status in statuses if status.weight is None and not status.up)
-    return Standing(_priority(instance.priority, statuses), faults, statuses)
 
 
-def _statuses(kind: str, things: Iterable[Tracked], seen: Mapping[str, Seen]) -> Iterable[TrackStatus]:
-    for thing in things:
-        state = seen.get(thing.name, NOT_YET)
-        yield TrackStatus(kind, thing.name, state.up, thing.weight, state.reason)
+def interfaces_of(instance: VrrpInstance) -> tuple[Tracked, ...]:
+    """Return the interfaces that an instance tracks: its own one, too, which without a weight of its own is needed."""
+    listed = instance.track.interfaces
+    own = () if any(each.name == instance.interface for each in listed) else (Tracked(instance.interface),)
+    return own + listed
+
+
+def statuses(kind: str, things: Iterable[Tracked], seen: Mapping[str, Seen]) -> tuple[TrackStatus, ...]:
+    """Return how things of a kind (interface, virtual_server or check) stand."""
+    found = ((thing, seen.get(thing.name, NOT_YET)) for thing in things)
+    return tuple(TrackStatus(kind, thing.name, state.up, thing.weight, state.reason) for thing, state in found)
+
+
+def standing(priority: int, tracked: tuple[TrackStatus, ...]) -> Standing:
+    """Return what a configured priority comes to with everything that is tracked."""
+    faults = tuple(_fault(status) for status in tracked if status.weight is None and not status.up)
+    return Standing(_priority(priority, tracked), faults, tracked)
 
 
 def _priority(configured: int, statuses: Iterable[TrackStatus]) -> int:
