@@ -36,8 +36,8 @@ class Spoken:
 
     `settings.priority` is the configured one and `settings.waits` is of no account: the groups say it. `ends` is None
     and `problem` a clause where the director could not prepare it: it is in FAULT for that reason. `kernel` are
-    settings written once `placement.links` are there. `interfaces` are all that are tracked, the instance's own first
-    (weight None), `tracked` how the pools and checks stood when this was made, `addresses` what people are shown.
+    settings written once `placement.links` are there. `interfaces` are those of `core.vrrp.tracking.interfaces_of`,
+    `tracked` how the pools and checks stood when this was made, `addresses` what people are shown.
     """
 
     name: str
