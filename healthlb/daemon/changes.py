@@ -17,6 +17,7 @@ def changes(before: Config, after: Config) -> tuple[str, ...]:
             ("director", before.director, after.director),
             ("api", before.api, after.api),
             ("notifiers", before.notifiers, after.notifiers),
+            ("vrrp", before.vrrp, after.vrrp),
         )
         if old != new
     ]

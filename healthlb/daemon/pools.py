@@ -35,6 +35,7 @@ from healthlb.model.health import Feedback, Health
 from healthlb.model.overrides import Override
 from healthlb.model.remembered import Remembered
 from healthlb.model.table import ServiceKey
+from healthlb.model.vrrp import Vrrp
 
 Sink = Callable[[Event], None]
 VOID = "void:"
@@ -48,6 +49,8 @@ class Pools:
     and `steady` those of policy. `dirty` names the pools whose levels changed since the last pass, `former` the
     services to be deleted because an earlier configuration listed them. `turns` grows with all that is worth saving.
     `recalled` is how many servers have taken up the verdict that they had before a restart.
+
+    `tracked` are the probes that VRRP instances follow, in a pool or not; `turned` is called when one's verdict turns.
     """
 
     def __init__(
@@ -58,12 +61,15 @@ class Pools:
         removed: Callable[[ProbeRecord], None],
         *,
         steady: Clock | None = None,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
         self._sink = sink
         self.clock = clock
         self._added = added
         self._removed = removed
         self._records: dict[Probe, ProbeRecord] = {}
+        self._tell_turned = turned
+        self.tracked: dict[Probe, ProbeRecord] = {}
         self._unsent = Unsent(sink)
         self._unknown = 0
         self._turn = asyncio.Lock()
@@ -142,6 +148,7 @@ class Pools:
                 joined.add(name)
         self.by_name = {name: kept[name] for name in servers}
         self.dirty |= joined
+        self._track(config.vrrp)
         for pool in leaving:
             await self._leave(pool, breath)
         self.dirty &= self.by_name.keys()
@@ -223,9 +230,14 @@ class Pools:
         if turned or state.health is not (Health.UP if state.passing else Health.DOWN):
             self.turns += 1
         if self._heard(record, result) or turned:
-            for member in record.members:
-                self._look(member, record)
+            self._tell_of(record)
         return next_interval(state, schedule)
+
+    def _tell_of(self, record: ProbeRecord) -> None:
+        for member in record.members:
+            self._look(member, record)
+        if record.probe in self.tracked:
+            self._tell_turned()
 
     def _heard(self, record: ProbeRecord, result: ProbeResult) -> bool:
         """Take what the server said of itself; return whether that is news."""
@@ -335,14 +347,27 @@ class Pools:
             self._unknown -= member.standing.health is Health.UNKNOWN
             for record in member.records:
                 record.members.remove(member)
-                if not record.members:
-                    del self._records[record.probe]
-                    record.tally.users -= 1
-                    self._unsent.sent(record)
-                    self._removed(record)
+                self._unless_wanted(record)
             await breath()
         # Without the circle the memory is free at once; a reload freezes what the collector has not seen yet.
         pool.members, pool.sorry_members, pool.holding = [], [], set()
+
+    def _track(self, vrrp: Vrrp | None) -> None:
+        """Probe what VRRP instances follow, each probe once, whether real servers rest on it or not."""
+        instances = vrrp.instances.values() if vrrp is not None else ()
+        probes = [check.probe for instance in instances for check in instance.track.checks]
+        before, self.tracked = self.tracked, {probe: self._record(probe, None) for probe in dict.fromkeys(probes)}
+        for record in before.values():
+            self._unless_wanted(record)
+
+    def _unless_wanted(self, record: ProbeRecord) -> None:
+        """Stop a probe that nobody rests on any more."""
+        if record.members or record.probe in self.tracked:
+            return
+        del self._records[record.probe]
+        record.tally.users -= 1
+        self._unsent.sent(record)
+        self._removed(record)
 
     def _look(self, member: Member, record: ProbeRecord) -> None:
         before = member.standing.health

@@ -33,6 +33,8 @@ def checks_of(config: Config) -> "dict[Check, str]":
         for server in servers
         for probe in server.probes
     }
+    for instance in config.vrrp.instances.values() if config.vrrp is not None else ():
+        configured |= {id(tracked.probe.check): tracked.probe.check for tracked in instance.track.checks}
     found: dict[Check, str] = {}
     for check in configured.values():
         found.setdefault(cast("Check", check.conversation), check.name)
