@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from healthlb.model.changes import Actor, Change, ChangeOutcome
+from healthlb.model.changes import Actor, Change, ChangeOutcome, FailoverOutcome
 from healthlb.model.occurrence import EventQuery, Occurrence
 from healthlb.model.snapshot import Snapshot
 
@@ -50,6 +50,19 @@ class Admin(Protocol):
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         """Take note that somebody was refused a command, and `more` times since the last that was told."""
+        ...
+
+
+class Failovers(Protocol):
+    """Where an instance is handed over to the other director, and taken back."""
+
+    async def failover(
+        self, actor: Actor, instance: str, *, back: bool = False, force: bool = False
+    ) -> FailoverOutcome:
+        """Give up mastership until it is taken back (`back`); return once it is so, or after a bounded wait.
+
+        `force`: also where the other director would serve clients worse, or cannot be asked.
+        """
         ...
 
 

@@ -96,3 +96,18 @@ class ChangeOutcome:
     servers: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverOutcome:
+    """What came of an operator's order to hand an instance over, or to take it back. `message` is one sentence.
+
+    `unknown`: there is no such instance. `refused`: it cannot be, or should not without force. `differences` are by
+    what clients would fare worse with the director that is to be master, a sentence each; `notes` are other differences
+    between the two, and what the operator should know besides.
+    """
+
+    result: Literal["done", "unknown", "refused"]
+    message: str
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from healthlb.model.health import Feedback, Health, Require, Schedule
 from healthlb.model.overrides import Addition, Override, Removal
 from healthlb.model.pool_state import PoolState
 from healthlb.model.table import Method, Service
+from healthlb.model.vrrp_status import PairStatus
 
 Admin = Literal["enabled", "draining", "drained", "disabled"]
 
@@ -377,7 +378,7 @@ class DirectorStatus:
 class Snapshot:
     """Everything at once. `ready`: every check has its first verdict and the table is in sync.
 
-    `work` is the seconds that making it took of whoever made it.
+    `work` is the seconds that making it took of whoever made it. `pair` is None where the file has no `vrrp`.
     """
 
     taken_at: float
@@ -385,3 +386,4 @@ class Snapshot:
     director: DirectorStatus
     virtual_servers: tuple[VirtualServerStatus, ...]
     work: float = field(default=0.0, compare=False)
+    pair: PairStatus | None = None
