@@ -1,0 +1,35 @@
+"""How the pools and checks that VRRP instances track stand now."""
+
+from healthlb.core.vrrp.tracking import NOT_YET, Seen, statuses
+from healthlb.daemon.pools import Pools
+from healthlb.daemon.records import Pool, ProbeRecord
+from healthlb.model.health import Health
+from healthlb.model.vrrp import VrrpInstance
+from healthlb.model.vrrp_status import TrackStatus
+
+
+def standing(instance: VrrpInstance, pools: Pools) -> tuple[TrackStatus, ...]:
+    """Return everything that an instance tracks but interfaces, of which the process that speaks knows better."""
+    servers = {each.name: _pool(pools.by_name.get(each.name)) for each in instance.track.virtual_servers}
+    checks = {each.tracked.name: _check(pools.tracked.get(each.probe)) for each in instance.track.checks}
+    return (
+        *statuses("virtual_server", instance.track.virtual_servers, servers),
+        *statuses("check", (each.tracked for each in instance.track.checks), checks),
+    )
+
+
+def _pool(pool: Pool | None) -> Seen:
+    """Say that a pool is up while it has its quorum; a sorry server is no way to serve."""
+    if pool is None or pool.quorum_met is None:
+        return NOT_YET
+    if pool.quorum_met:
+        return Seen(up=True)
+    return Seen(up=False, reason=f"its quorum is not met: live weight {pool.live_weight} of {pool.server.quorum.up}")
+
+
+def _check(record: ProbeRecord | None) -> Seen:
+    if record is None or record.state.health is Health.UNKNOWN:
+        return NOT_YET
+    if record.state.health is Health.UP:
+        return Seen(up=True)
+    return Seen(up=False, reason=record.failure[1].reason if record.failure is not None else "")
