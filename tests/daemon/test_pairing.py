@@ -1,0 +1,393 @@
+"""The director's side of VRRP, with a process that acts the part of the one that speaks."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from healthlb.daemon import pairing
+from healthlb.daemon.pair_claims import Claims
+from healthlb.daemon.pairing import Pairing
+from healthlb.daemon.speaker_process import environment
+from healthlb.linux.links import Address, Link
+from healthlb.linux.rtnetlink import Change
+from healthlb.model.events import Event, Warned
+from healthlb.model.vrrp import Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
+from healthlb.model.vrrp_events import BecameMaster, SpeakerFailed, SpeakerStarted
+from tests.daemon.rig import FAIL, PASS, WEB1, Rig, shop, web
+from waiting import until
+
+SCRIPT = Path(__file__).with_name("scripted_speaker.py")
+LINKS = {"eth0": Link(2, "eth0", True, "02:00:00:00:00:02", (Address("192.0.2.2", 24, 4),))}
+VI_1 = VrrpInstance("VI_1", "eth0", 51, 4, (VirtualAddress("192.0.2.10", 24),), priority=150)
+VI_2 = replace(VI_1, name="VI_2", router_id=52, addresses=(VirtualAddress("192.0.2.11", 24),))
+ADDRESS, OTHER_ADDRESS = ("address 192.0.2.10/24 on eth0",), ("address 192.0.2.11/24 on eth0",)
+
+
+def pair(*instances: VrrpInstance, **changes: Any) -> Vrrp:
+    return Vrrp({instance.name: instance for instance in instances}, **changes)
+
+
+class Notes(Claims):
+    """Claims that touch no kernel: what was written down, and what was to be withdrawn, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[str, ...]] = []
+        self.withdrawn: list[tuple[str, ...]] = []
+        self.refusal = ""
+        self.stays: tuple[str, ...] = ()
+
+    def write(self, changes: Sequence[Change]) -> str:
+        self.written.append(tuple(change.what for change in changes))
+        return self.refusal
+
+    def withdraw(self, changes: Sequence[Change] = ()) -> tuple[str, ...]:
+        self.withdrawn.append(tuple(change.what for change in changes))
+        return self.stays
+
+
+class Stage:
+    """A pairing, the process that it has, and what came of both."""
+
+    def __init__(self, folder: Path, behaviour: str, *, kernel: bool = True) -> None:
+        self.rig = Rig()
+        self.notes = Notes()
+        self.log = folder / "speaker"
+        self.behaviours = [behaviour]
+        self.links: Mapping[str, Link] = LINKS
+        self.late = 0.0
+        self.turns = 0
+        self.pairing = Pairing(
+            self.rig.controller.pools,
+            self.rig.events.append,
+            random.Random(1),
+            kernel=kernel,
+            overdue=lambda: self.late,
+            turned=self._turned,
+            claims=self.notes,
+            argv=self._argv,
+            links=lambda: self.links,
+        )
+        self.rig.controller.pools._tell_turned = self.pairing.look
+
+    def _turned(self) -> None:
+        self.turns += 1
+
+    def _argv(self, descriptor: int) -> Sequence[str]:
+        behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
+        return sys.executable, str(SCRIPT), str(descriptor), behaviour, str(self.log)
+
+    def heard(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    async def hears(self, line: str, times: int = 1) -> None:
+        await until(lambda: len([each for each in self.heard() if line in each]) >= times)
+
+    async def told(self, kind: type[Event], times: int = 1) -> None:
+        await until(lambda: len(self.rig.told(kind)) >= times)
+
+    async def state(self, name: str, state: str) -> None:
+        await until(lambda: {each.name: each.state for each in self.pairing.instances()}.get(name) == state)
+
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.rig.events if isinstance(event, SpeakerFailed)]
+
+
+def play(
+    folder: Path, behaviour: str, story: Callable[[Stage], Coroutine[Any, Any, None]], *, kernel: bool = True
+) -> Stage:
+    async def whole() -> Stage:
+        stage = Stage(folder, behaviour, kernel=kernel)
+        try:
+            await stage.pairing.begin()
+            await story(stage)
+        finally:
+            await stage.pairing.close()
+            stage.rig.controller.close()
+        return stage
+
+    return asyncio.run(whole())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "backoff", lambda attempts, _: 0.01 * attempts)
+
+
+def whats(written: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return list(written)
+
+
+def test_what_may_be_in_the_kernel_is_written_down_before_the_process_hears_of_it(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+        assert stage.notes.written == [ADDRESS]
+
+    stage = play(tmp_path, "backup", story)
+    assert stage.heard()[1:] == ["Setup VI_1=150", "Stop()"]
+    assert stage.reasons() == []
+
+
+def test_a_director_removes_what_one_before_it_left_behind_and_tells_what_stays(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert stage.notes.withdrawn == [()]
+        stage.notes.stays = ("the kernel keeps it",)
+        await stage.pairing.begin()
+        assert stage.rig.told(Warned) == [Warned("VRRP: the kernel keeps it")]
+
+    play(tmp_path, "backup", story)
+
+
+def test_a_process_that_dies_leaves_no_address_and_another_takes_its_place(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "MASTER")
+        assert stage.pairing.is_master("VI_1")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        os.kill(speaker.pid, signal.SIGKILL)
+        await stage.told(SpeakerStarted, 2)
+        assert stage.notes.withdrawn == [(), ADDRESS]
+        await stage.state("VI_1", "MASTER")
+        again = stage.pairing.speaker()
+        assert again is not None
+        assert (again.restarts_total, again.problem, again.pid != speaker.pid) == (1, "", True)
+
+    stage = play(tmp_path, "master", story)
+    (reason,) = stage.reasons()
+    assert "SIGKILL" in reason
+    assert stage.turns >= 3
+
+
+def test_while_no_process_speaks_an_instance_is_no_master_and_says_why(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1, VI_2, groups={"G": ("VI_2",)}))
+        await stage.told(SpeakerFailed, 3)
+        shown = stage.pairing.instances()
+        assert [(each.name, each.state, each.group) for each in shown] == [("VI_1", "INIT", ""), ("VI_2", "INIT", "G")]
+        assert shown[0].faults == (pairing.NOT_SPOKEN,)
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        assert speaker.restarts_total >= 2
+
+    stage = play(tmp_path, "dying", story)
+    assert "ended with status 3" in stage.reasons()[0]
+
+
+def test_a_process_that_hangs_is_killed_and_its_addresses_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "SILENCE", 1.5)
+
+    async def story(stage: Stage) -> None:
+        stage.behaviours = ["mute", "backup"]
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+
+    stage = play(tmp_path, "", story)
+    assert "SIGKILL: it said nothing for" in stage.reasons()[0]
+    assert ADDRESS in stage.notes.withdrawn
+
+
+def test_a_process_that_babbles_is_killed(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.behaviours = ["babbling", "backup"]
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+
+    assert "cannot be understood" in play(tmp_path, "", story).reasons()[0]
+
+
+def test_a_program_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing._argv = lambda _: ("/nonexistent/python",)
+        stage.pairing.adopt(pair(VI_1))
+        await stage.told(SpeakerFailed, 2)
+
+    assert "cannot be started: No such file" in play(tmp_path, "backup", story).reasons()[0]
+
+
+def test_a_reload_tells_the_same_process_what_is_new_and_nothing_when_nothing_is(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "MASTER")
+        stage.pairing.adopt(pair(VI_1))
+        stage.pairing.adopt(pair(replace(VI_1, priority=90), VI_2))
+        await stage.state("VI_2", "MASTER")
+        stage.pairing.adopt(pair(VI_2))
+        await until(lambda: stage.notes.written[-1] == OTHER_ADDRESS)
+        await until(lambda: [each.name for each in stage.pairing.instances()] == ["VI_2"])
+
+    stage = play(tmp_path, "master", story)
+    assert [line for line in stage.heard() if line.startswith("Setup")] == [
+        "Setup VI_1=150",
+        "Setup VI_1=90 VI_2=150",
+        "Setup VI_2=150",
+    ]
+    assert stage.notes.written == [ADDRESS, ADDRESS + OTHER_ADDRESS, OTHER_ADDRESS]
+    assert len(stage.rig.told(SpeakerStarted)) == 1
+
+
+def test_what_an_address_left_is_withdrawn_with_until_the_process_has_followed(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.hears("Setup")
+        stage.pairing.adopt(pair(VI_2))
+        await until(lambda: stage.notes.written[-1] == OTHER_ADDRESS)
+
+    stage = play(tmp_path, "backup", story)
+    assert stage.notes.written == [ADDRESS, ADDRESS + OTHER_ADDRESS, OTHER_ADDRESS]
+
+
+def test_a_file_without_instances_ends_the_process_and_one_with_some_starts_it_again(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+        stage.pairing.adopt(None)
+        await stage.hears("Stop()")
+        assert stage.pairing.instances() == ()
+        assert stage.pairing.speaker() is None
+        stage.pairing.adopt(pair(VI_1))
+        await stage.hears("Setup", 2)
+        await stage.state("VI_1", "BACKUP")
+
+    assert play(tmp_path, "backup", story).reasons() == []
+
+
+def test_an_interface_that_comes_makes_an_instance_speakable(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.links = {}
+        stage.pairing.adopt(pair(VI_1))
+        await stage.hears("there is no interface eth0")
+        stage.links = LINKS
+        stage.pairing._heard(pairing.InterfacesChanged(("eth0",)))
+        await stage.hears("Setup VI_1=150", 2)
+
+    assert play(tmp_path, "backup", story).heard()[-2] == "Setup VI_1=150"
+
+
+def test_interfaces_that_cannot_be_read_are_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "RETRY", 0.01)
+
+    async def story(stage: Stage) -> None:
+        right = stage.pairing._links
+        stage.pairing._links = lambda: int("no")  # type: ignore[assignment, return-value]
+        stage.pairing.adopt(pair(VI_1))
+        await stage.told(SpeakerFailed)
+        stage.pairing._links = right
+        await stage.hears("Setup VI_1=150")
+
+    assert "cannot be told what to speak" in play(tmp_path, "backup", story).reasons()[0]
+
+
+def test_a_tracked_pool_is_told_with_the_setup_and_at_once_when_it_changes(tmp_path: Path) -> None:
+    tracking = replace(VI_1, track=Track(virtual_servers=(Tracked("shop", -60),)))
+
+    async def story(stage: Stage) -> None:
+        await stage.rig.adopt(shop(web(WEB1)))
+        await stage.rig.result(WEB1, PASS)
+        stage.pairing.adopt(pair(tracking))
+        await stage.state("VI_1", "BACKUP")
+        assert [status.up for status in stage.pairing.instances()[0].tracked] == [True]
+        await stage.rig.result(WEB1, FAIL)
+        stage.pairing.alive()
+        await stage.hears("up=False")
+        stage.pairing.alive()
+
+    stage = play(tmp_path, "backup", story)
+    (line,) = [line for line in stage.heard() if line.startswith("Standings")]
+    assert "its quorum is not met: live weight 0 of 1" in line
+
+
+def test_the_process_hears_that_we_live_only_while_probes_are_started_in_time(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.alive()
+        stage.pairing.adopt(pair(VI_1, checks_deadline=5.0))
+        await stage.state("VI_1", "BACKUP")
+        stage.late = 5.0
+        stage.pairing.alive()
+        stage.pairing.adopt(pair(VI_2, checks_deadline=5.0))
+        await stage.state("VI_2", "BACKUP")
+        assert not [line for line in stage.heard() if "Heartbeat" in line]
+        stage.late = 4.9
+        stage.pairing.alive()
+        stage.pairing.alive()
+        await stage.hears("Heartbeat")
+
+    assert len([line for line in play(tmp_path, "backup", story).heard() if "Heartbeat" in line]) == 1
+
+
+def test_an_instance_that_was_handed_over_stays_so_when_the_process_dies(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert not stage.pairing.order("VI_1", back=False)
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "MASTER")
+        assert stage.pairing.order("VI_1", back=False)
+        await stage.state("VI_1", "BACKUP")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        os.kill(speaker.pid, signal.SIGKILL)
+        await stage.hears("HandOver", 2)
+        await stage.state("VI_1", "BACKUP")
+        assert stage.pairing.order("VI_1", back=True)
+        await stage.state("VI_1", "MASTER")
+
+    assert len(play(tmp_path, "master", story).rig.told(BecameMaster)) == 2
+
+
+def test_what_cannot_be_written_down_is_told_once_and_shown(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.notes.refusal = "it cannot be written down"
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+        stage.pairing.adopt(pair(VI_2))
+        await stage.state("VI_2", "BACKUP")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        assert speaker.problem == "it cannot be written down"
+
+    assert play(tmp_path, "backup", story).reasons() == ["it cannot be written down"]
+
+
+def test_a_dry_run_speaks_nothing_and_shows_what_it_would_speak(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        stage.pairing.alive()
+        (shown,) = stage.pairing.instances()
+        assert (shown.state, shown.faults, shown.addresses) == ("INIT", (), ("192.0.2.10/24",))
+        assert stage.pairing.speaker() is None
+        assert not stage.pairing.order("VI_1", back=False)
+
+    stage = play(tmp_path, "backup", story, kernel=False)
+    assert (stage.heard(), stage.notes.withdrawn) == ([], [])
+
+
+def test_a_process_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "PARTING", 0.5)
+
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        os.kill(speaker.pid, signal.SIGSTOP)
+
+    assert ADDRESS in play(tmp_path, "backup", story).notes.withdrawn
+
+
+def test_the_process_is_given_no_variable_that_may_hold_a_secret() -> None:
+    given = environment({"PATH": "/bin", "TOKEN": "secret", "PYTHONPATH": "/a:/b"})
+    assert given["PATH"] == "/bin"
+    assert given["PYTHONPATH"].endswith("/a:/b")
+    assert "secret" not in str(given)
