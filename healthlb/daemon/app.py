@@ -27,6 +27,7 @@ from healthlb.daemon.memory import Memory
 from healthlb.daemon.notifying import Notifying
 from healthlb.daemon.operators import Operators
 from healthlb.daemon.orders import OrderBook
+from healthlb.daemon.pair import Pair
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.preflight import tls_settings
 from healthlb.daemon.prober import SPELL, Prober
@@ -96,12 +97,28 @@ class Director:
         self._tell = self.chronicle.record
         self.notifying = Notifying(self._tell, chance, dry_run=not kernel)
         self.chronicle.listeners.append(self.notifying.hear)
-        pools = Pools(self._tell, time.time, self._probe_added, self._probe_removed, steady=self._steady)
+        pools = Pools(
+            self._tell,
+            time.time,
+            self._probe_added,
+            self._probe_removed,
+            steady=self._steady,
+            turned=lambda: self.pair.look(),  # noqa: PLW0108  it is made below
+        )
         self.chronicle.places = pools.places
         self.memory = Memory(self.chronicle, pools, self._silence)
         self.controller = Controller(table, pools, self._tell, chance, self._alive, templates_pin=templates_pin)
         self.prober = Prober(
             loop, self._engine, self.controller.finished, _probe_limit(), chance, crowded=self._crowded
+        )
+        self.pair = Pair(
+            pools,
+            self._tell,
+            chance,
+            kernel=kernel,
+            overdue=self.prober.overdue,
+            nudge=self.controller.wake,
+            changed=lambda: self.view.forget(),  # noqa: PLW0108  the same
         )
         self._tidying = Tidying(loop)
         self._punctuality = Punctuality(loop, lambda: pools.void_total, self._tell)
@@ -121,6 +138,7 @@ class Director:
             orders=lambda: self.book.orders,
             events=self.chronicle.counts,
             listeners=lambda: self._doors.statuses(),  # noqa: PLW0108  they are made below
+            pair=self.pair.status,
         )
         self.book = OrderBook(
             self.controller,
@@ -182,6 +200,7 @@ class Director:
         await self._fitness.look_at_plugins()
         await self.controller.make_pass()
         self.memory.begin()
+        await self.pair.begin()
         await self._follow(config)
         gc.collect()
         gc.freeze()
@@ -196,6 +215,7 @@ class Director:
         self.notifying.adopt(config)
         self._engine.keep_only(await self._thoughts.do(lambda: tls_settings(config)))
         self._watcher.switch(on=config.director.watch)
+        self.pair.adopt(config.vrrp)
         self.view.forget()
 
     def obey(self) -> None:
@@ -233,10 +253,11 @@ class Director:
         self.book.close()
         self._punctuality.close()
         self._tidying.close()
-        self.prober.close()
         withdrawing = (self.controller.withdraw,) if withdraw else ()
         reading = (self._doors.close, self.view.close)
-        for part in (*reading, *withdrawing, self._tell_the_rest, self.notifying.close, self.memory.close):
+        # Mastership goes first: while there are clients, the table serves them and the probes keep it true.
+        parts = (self.pair.close, self._stop_probing, *reading, *withdrawing)
+        for part in (*parts, self._tell_the_rest, self.notifying.close, self.memory.close):
             try:
                 await part()
             except Exception as error:  # noqa: BLE001  the rest is let go of all the same
@@ -248,6 +269,9 @@ class Director:
         self.chronicle.flush()
         if withdraw:
             LOG.info("stopped")
+
+    async def _stop_probing(self) -> None:
+        self.prober.close()
 
     async def _tell_the_rest(self) -> None:
         self.chronicle.flush()
@@ -288,6 +312,7 @@ class Director:
         self._look_at_waits()
         if self.prober.overdue() < MUTE:
             self._manager.alive()
+        self.pair.alive()
 
     def _hint(self, check: Check, target: Target) -> None:
         self.prober.hurry(check, target)

@@ -3,6 +3,8 @@
 All of it blocks, and is for a thread.
 """
 
+import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +12,52 @@ from healthlb.linux.claims import CLAIMS, withdraw_claims, write_claims
 from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 
+class HeldError(Exception):
+    """Another director speaks VRRP on this machine: what is written down is in use."""
+
+
 class Claims:
-    """One file of claims."""
+    """One file of claims, and the lock beside it: a director holds it while it has VRRP spoken (flock(2))."""
 
     def __init__(self, path: Path = CLAIMS) -> None:
         self._path = path
+        self._lock = -1
+
+    def hold(self) -> None:
+        """Keep others from removing what is written down, until `close`; raise HeldError.
+
+        A folder that cannot be written keeps nobody from speaking: `write` tells of it.
+        """
+        if self._lock >= 0:
+            return
+        path = self._path.with_suffix(".lock")
+        try:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise HeldError(f"another director speaks VRRP on this machine: it holds {path}") from error
+        self._lock = descriptor
+
+    def close(self) -> None:
+        """Let others have it."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def clean(self) -> tuple[str, ...]:
+        """Remove what a director that is gone left behind; return a clause for each that stays. Raise HeldError."""
+        before = self._lock
+        self.hold()
+        try:
+            return withdraw_claims(self._path)
+        finally:
+            if before < 0:
+                self.close()
 
     def write(self, changes: Sequence[Change]) -> str:
         """Write down what may be in the kernel from now on; return a clause if that cannot be, else nothing."""
@@ -24,7 +67,7 @@ class Claims:
             return f"what VRRP puts into the kernel cannot be written down in {self._path}: {error.strerror or error}"
         return ""
 
-    def withdraw(self, changes: Sequence[Change] = ()) -> tuple[str, ...]:
+    def withdraw(self, changes: Sequence[Change]) -> tuple[str, ...]:
         """Remove changes from the kernel, and all that is written down; return a clause for each that stays."""
         rtnetlink = Rtnetlink()
         try:

@@ -14,7 +14,7 @@ from functools import partial
 
 from healthlb.daemon.failing import backoff
 from healthlb.daemon.fault import describe
-from healthlb.daemon.pair_claims import Claims
+from healthlb.daemon.pair_claims import Claims, HeldError
 from healthlb.daemon.pair_setup import changes_of, prepare, shown_addresses, without_standings
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.speaker_process import Command, SpeakerProcess, command, start
@@ -138,9 +138,14 @@ class Pairing:
 
     async def begin(self) -> None:
         """Remove what a director before this one left behind, before anything else is done."""
-        if self._kernel:
-            for problem in await self._keeper.do(self._claims.withdraw):
-                self._tell(Warned(f"VRRP: {problem}"))
+        if not self._kernel:
+            return
+        try:
+            problems = await self._keeper.do(self._claims.clean)
+        except HeldError as error:
+            problems = (str(error),)
+        for problem in problems:
+            self._tell(Warned(f"VRRP: {problem}"))
 
     def adopt(self, vrrp: Vrrp | None) -> None:
         """Follow a configuration."""
@@ -233,6 +238,7 @@ class Pairing:
             self._task.cancel()
         self._crafter.close()
         self._keeper.close()
+        self._claims.close()
 
     def _instances(self) -> Mapping[str, VrrpInstance]:
         return self._vrrp.instances if self._vrrp is not None else {}
@@ -267,6 +273,8 @@ class Pairing:
             began = loop.time()
             try:
                 reason = await self._speak()
+            except HeldError as error:
+                reason = str(error)
             except OSError as error:
                 reason = f"its process cannot be started: {error.strerror or error}"
             except Exception as error:  # noqa: BLE001  the next attempt comes all the same
@@ -281,6 +289,7 @@ class Pairing:
 
     async def _speak(self) -> str:
         """Have one process speak until it ends; return how it ended."""
+        await self._keeper.do(self._claims.hold)
         process, ours = await self._keeper.do(partial(start, self._argv))
         self._process = speaker = SpeakerProcess(process, ours, self._heard)
         self._since, self._problem = time.time(), ""

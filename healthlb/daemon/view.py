@@ -35,6 +35,7 @@ from healthlb.model.snapshot import (
     TableStatus,
     VirtualServerStatus,
 )
+from healthlb.model.vrrp_status import PairStatus
 
 LEAST_AGE = 0.2
 """Seconds for which one snapshot serves every reader, unless there is a change; more where it took long to make."""
@@ -72,6 +73,7 @@ class View:
         orders: Callable[[], Orders] = Orders,
         events: Callable[[], tuple[tuple[str, int], ...]] = tuple,
         listeners: Callable[[], tuple[ListenerStatus, ...]] = tuple,
+        pair: Callable[[], PairStatus | None] = lambda: None,
     ) -> None:
         self._controller = controller
         self._prober = prober
@@ -86,6 +88,7 @@ class View:
         self._orders = orders
         self._events = events
         self._listeners = listeners
+        self._pair = pair
         self._process = Process().status
         self._started_at = time.time()
         self._remains = Remains()
@@ -135,7 +138,7 @@ class View:
             await breath()
         ready = self._controller.in_sync and self._controller.pools.settled()
         director = self._director(await self._process(breath))
-        snapshot = Snapshot(time.time(), ready, director, tuple(pools), breath.work)
+        snapshot = Snapshot(time.time(), ready, director, tuple(pools), breath.work, self._pair())
         self._remains.follow(snapshot, parts)
         return snapshot
 

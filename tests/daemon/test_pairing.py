@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from healthlb.daemon import pairing
-from healthlb.daemon.pair_claims import Claims
+from healthlb.daemon.pair_claims import Claims, HeldError
 from healthlb.daemon.pairing import Pairing
 from healthlb.daemon.speaker_process import environment
 from healthlb.linux.links import Address, Link
@@ -43,13 +43,23 @@ class Notes(Claims):
         self.written: list[tuple[str, ...]] = []
         self.withdrawn: list[tuple[str, ...]] = []
         self.refusal = ""
+        self.held = False
         self.stays: tuple[str, ...] = ()
 
     def write(self, changes: Sequence[Change]) -> str:
         self.written.append(tuple(change.what for change in changes))
         return self.refusal
 
-    def withdraw(self, changes: Sequence[Change] = ()) -> tuple[str, ...]:
+    def hold(self) -> None:
+        if self.held:
+            self.held = False
+            raise HeldError("another director holds it")
+
+    def clean(self) -> tuple[str, ...]:
+        self.hold()
+        return self.withdraw(())
+
+    def withdraw(self, changes: Sequence[Change]) -> tuple[str, ...]:
         self.withdrawn.append(tuple(change.what for change in changes))
         return self.stays
 
@@ -145,6 +155,19 @@ def test_a_director_removes_what_one_before_it_left_behind_and_tells_what_stays(
         assert stage.rig.told(Warned) == [Warned("VRRP: the kernel keeps it")]
 
     play(tmp_path, "backup", story)
+
+
+def test_two_directors_of_one_machine_do_not_both_speak(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.notes.held = True
+        await stage.pairing.begin()
+        stage.notes.held = True
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+
+    stage = play(tmp_path, "backup", story)
+    assert stage.rig.told(Warned) == [Warned("VRRP: another director holds it")]
+    assert stage.reasons() == ["another director holds it"]
 
 
 def test_a_process_that_dies_leaves_no_address_and_another_takes_its_place(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Everything that makes two directors a pair: VRRP and connection sync, as one part of the director."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from healthlb.daemon.failing_over import FailingOver
+from healthlb.daemon.pairing import Pairing
+from healthlb.daemon.pools import Pools, Sink
+from healthlb.daemon.syncing import Syncing
+from healthlb.daemon.tasks import Tasks
+from healthlb.linux.ipvs_sync import KernelSync
+from healthlb.model.changes import Actor, FailoverOutcome
+from healthlb.model.vrrp import Vrrp
+from healthlb.model.vrrp_status import PairStatus
+
+
+class Pair:
+    """A director's part in a pair; `kernel` False does nothing and shows what there is to do."""
+
+    def __init__(
+        self,
+        pools: Pools,
+        tell: Sink,
+        chance: random.Random,
+        *,
+        kernel: bool,
+        overdue: Callable[[], float],
+        nudge: Callable[[], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._vrrp: Vrrp | None = None
+        self._tasks = Tasks()
+        self._sync: asyncio.Task[None] | None = None
+        self.pairing = Pairing(
+            pools, tell, chance, kernel=kernel, overdue=overdue, nudge=nudge, turned=self._turned, changed=changed
+        )
+        table = KernelSync() if kernel else None
+        self.syncing = Syncing(table, tell, self.pairing.is_master, chance)
+        self._failing_over = FailingOver(self.pairing, tell)
+
+    async def begin(self) -> None:
+        """Clean up after a director before this one."""
+        await self.pairing.begin()
+
+    def adopt(self, vrrp: Vrrp | None) -> None:
+        """Follow a configuration."""
+        self._vrrp = vrrp
+        self.pairing.adopt(vrrp)
+        self.syncing.adopt(vrrp)
+        if self._sync is None and vrrp is not None and vrrp.sync is not None:
+            self._sync = self._tasks.begin(self.syncing.run())
+
+    def alive(self) -> None:
+        """Take note that the controller has made progress."""
+        self.pairing.alive()
+
+    def look(self) -> None:
+        """See how what is tracked stands."""
+        self.pairing.look()
+
+    def status(self) -> PairStatus | None:
+        """Return what is known of the pair; None where the file has no `vrrp`."""
+        if self._vrrp is None:
+            return None
+        return PairStatus(self.pairing.instances(), self.syncing.statuses(), self.pairing.speaker())
+
+    async def failover(
+        self, actor: Actor, instance: str, *, back: bool = False, force: bool = False
+    ) -> FailoverOutcome:
+        """Hand an instance over, or take it back, as `FailingOver.failover` says."""
+        return await self._failing_over.failover(self._vrrp, actor, instance, back=back, force=force)
+
+    async def close(self) -> None:
+        """Give up mastership; connection sync goes on, so that a restart interrupts nothing."""
+        try:
+            await self.pairing.close()
+        finally:
+            await self._tasks.stop()
+            await self.syncing.close()
+
+    def _turned(self) -> None:
+        self.syncing.hurry()
