@@ -6,7 +6,7 @@ and zero traffic, so that programs need no second shape. Times are RFC 3339 in U
 
 from collections.abc import Iterable, Iterator
 
-from healthlb.api import shapes
+from healthlb.api import pair, shapes
 from healthlb.api.orders import addition, moment, override, overrides, removal, timestamp
 from healthlb.api.picking import (
     EVERYTHING,
@@ -44,7 +44,7 @@ _TURN = 200
 
 def status(snapshot: Snapshot, only: Selection = EVERYTHING) -> Iterator[str]:
     """Yield `/api/v1/status`, a real server and an order at a time."""
-    tree, director = only.fields, snapshot.director
+    tree, director, whose = only.fields, snapshot.director, pair.pair_of(snapshot)
 
     def whole(wanted: Tree | None) -> Iterator[str]:
         lists = {
@@ -58,7 +58,9 @@ def status(snapshot: Snapshot, only: Selection = EVERYTHING) -> Iterator[str]:
         "ready": lambda _: (encode(snapshot.ready),),
         "director": whole,
         "virtual_servers": lambda below: array(_pools(snapshot, Selection(below, only.problems))),
-        "vrrp": lambda _: ("[]",),
+        "vrrp": lambda below: array((encode(pick(pair.instance(each), below)),) for each in whose.instances),
+        "connection_sync": lambda below: array((encode(pick(pair.sync(each), below)),) for each in whose.sync),
+        "speaker": lambda below: (encode(pick(pair.speaker(whose.speaker), below)),),
     }
     yield from members({}, parts, tree)
     yield "\n"

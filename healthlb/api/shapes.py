@@ -429,6 +429,87 @@ class VirtualServers(TypedDict):
     virtual_servers: list[VirtualServer]
 
 
+class Priority(TypedDict):
+    """The priority of an instance, and what it came to by all that it follows."""
+
+    configured: Count
+    effective: Count
+
+
+class Track(TypedDict):
+    """Something that a priority follows."""
+
+    kind: Annotated[str, "interface, virtual_server or check"]
+    name: str
+    up: bool
+    weight: Annotated[int | None, "null: FAULT while it is down"]
+    reason: str | None
+
+
+class Adverts(TypedDict):
+    """VRRP packets since the instance was started."""
+
+    sent_total: Count
+    received_total: Count
+    dropped_total: Annotated[dict[str, Count], "by reason"]
+
+
+class VrrpInstance(TypedDict):
+    """One virtual router."""
+
+    name: str
+    state: Literal["INIT", "BACKUP", "MASTER", "FAULT"]
+    priority: Priority
+    router_id: Count
+    interface: str
+    addresses: Sequence[str]
+    since: Moment
+    master: Annotated[str | None, "the current master's address, null while none is known"]
+    master_priority: Count | None
+    version: Annotated[Count, "of the protocol: 2 or 3"]
+    interval: Annotated[Seconds, "between adverts, as the master has it"]
+    faults: Annotated[Sequence[str], "why it may not be master"]
+    tracked: list[Track]
+    yielded: Annotated[bool, "an operator handed it over"]
+    split_brain: Annotated[str | None, "how a second master showed, null where there is none"]
+    group: str | None
+    became_master_total: Count
+    adverts: Adverts
+
+
+class SyncDaemon(TypedDict):
+    """One of IPVS's connection sync daemons."""
+
+    role: Literal["master", "backup"]
+    interface: str
+    id: Count
+    running: bool
+    wanted: bool
+    last_packet_at: Annotated[Moment | None, "when the peer's packets were last seen; null: never, or not its role"]
+    problem: str | None
+
+
+class Lateness(TypedDict):
+    """By how many seconds adverts of the last minute went out late."""
+
+    median: Seconds
+    p99: Seconds
+    worst: Seconds
+
+
+class Speaker(TypedDict):
+    """The process that speaks VRRP."""
+
+    running: bool
+    pid: Count | None
+    since: Moment | None
+    restarts_total: Count
+    real_time: bool
+    memory_locked: bool
+    lateness: Lateness
+    problem: str | None
+
+
 class Status(TypedDict):
     """Everything at one moment."""
 
@@ -436,7 +517,9 @@ class Status(TypedDict):
     ready: bool
     director: Director
     virtual_servers: list[VirtualServer]
-    vrrp: Annotated[list[Any], Fact("maxItems", 0)]
+    vrrp: list[VrrpInstance]
+    connection_sync: list[SyncDaemon]
+    speaker: Annotated[Speaker | None, "null where there is no VRRP to speak"]
 
 
 class PoolMember(TypedDict):
@@ -521,4 +604,14 @@ class Reloaded(TypedDict):
     accepted: bool | None
     message: str
     changes: Sequence[str]
+    error: NotRequired[str]
+
+
+class FailedOver(TypedDict):
+    """What came of an order to hand an instance over, or to take it back."""
+
+    result: Literal["done", "unknown", "refused"]
+    message: str
+    differences: Annotated[Sequence[str], "by what clients would fare worse with the director that is to be master"]
+    notes: Annotated[Sequence[str], "other differences, and what else an operator should know"]
     error: NotRequired[str]

@@ -17,6 +17,7 @@ from healthlb.model.evidence import Evidence, SeenProbe
 from healthlb.model.health import Feedback
 from healthlb.model.overrides import Addition, Override, Removal, Scope
 from healthlb.model.snapshot import LeavingStatus, NotifierStatus, Snapshot
+from made_up_pair import PAIR
 
 TEXT = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"[a-z0-9_]+", TEXT))
@@ -65,7 +66,7 @@ def with_everything(snapshot: Snapshot) -> Snapshot:
         additions=(Addition("shop", row, "{}"),),
         notifiers=(NotifierStatus("oncall", "webhook", 0, 0, 0, 0),),
     )
-    return dataclasses.replace(snapshot, virtual_servers=(pool,), director=director)
+    return dataclasses.replace(snapshot, virtual_servers=(pool,), director=director, pair=PAIR)
 
 
 def test_the_document_and_the_openapi_document_tell_of_the_same_paths_and_fields(source: Any) -> None:

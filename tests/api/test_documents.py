@@ -14,6 +14,7 @@ from healthlb.api import document, orders, readiness
 from healthlb.api.metrics import families as declared
 from healthlb.api.metrics import metrics
 from healthlb.api.rendering import in_slices
+from healthlb.core.vrrp.receive import DROPS
 from healthlb.model.config import FlapDamping, Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -44,6 +45,8 @@ from healthlb.model.snapshot import (
     Weight,
 )
 from healthlb.model.table import Method, Persistence, Service, ServiceKey, Tunnel
+from healthlb.model.vrrp_status import InstanceStatus, PairStatus, SpeakerStatus, SyncStatus, TrackStatus
+from made_up_pair import PAIR
 
 texts = st.text(st.characters(), max_size=12)
 counts = st.integers(0, 2**64 - 1)
@@ -156,12 +159,51 @@ directors = st.builds(
     listeners=st.lists(listeners, max_size=2, unique_by=lambda each: each.name).map(tuple),
     process=st.builds(ProcessStatus, st.floats(0, 1e6), *([small] * 5), moments, texts, st.just((9, 2, 1))),
 )
+instances = st.builds(
+    InstanceStatus,
+    *(texts, st.sampled_from(["INIT", "BACKUP", "MASTER", "FAULT"]), texts, small, st.sampled_from([2, 3])),
+    *(small, small, st.lists(texts, max_size=2).map(tuple), moments, texts, small, st.floats(0.01, 40.95)),
+    faults=st.lists(texts, max_size=2).map(tuple),
+    tracked=st.lists(
+        st.builds(
+            TrackStatus,
+            *(st.sampled_from(["interface", "virtual_server", "check"]), texts, st.booleans()),
+            *(st.none() | st.integers(-253, 253), texts),
+        ),
+        max_size=2,
+        unique_by=lambda each: (each.kind, _as_utf8(each.name)),
+    ).map(tuple),
+    yielded=st.booleans(),
+    split_brain=texts,
+    group=texts,
+    became_master_total=counts,
+    adverts_sent_total=counts,
+    adverts_received_total=counts,
+    dropped=st.dictionaries(st.sampled_from(DROPS), counts, max_size=3),
+)
+sync_daemons = st.builds(
+    SyncStatus,
+    *(st.sampled_from(["master", "backup"]), texts, st.integers(0, 255), st.booleans(), st.booleans()),
+    *(st.none() | moments, texts),
+)
+speakers = st.builds(
+    SpeakerStatus,
+    *(st.booleans(), small, moments, counts, st.booleans(), st.booleans()),
+    *(st.tuples(*[st.floats(0, 100)] * 3), texts),
+)
+pairs = st.builds(
+    PairStatus,
+    st.lists(instances, max_size=2, unique_by=lambda each: _as_utf8(each.name)).map(tuple),
+    st.lists(sync_daemons, max_size=2, unique_by=lambda each: each.role).map(tuple),
+    st.none() | speakers,
+)
 snapshots = st.builds(
     Snapshot,
     taken_at=moments,
     ready=st.booleans(),
     director=directors,
     virtual_servers=st.lists(virtual_servers, max_size=3, unique_by=lambda one: _as_utf8(one.name)).map(tuple),
+    pair=st.none() | pairs,
 )
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -241,7 +283,18 @@ CONTRACT: dict[str, Any] = {
             ],
         }
     ],
-    "vrrp": [],
+    "vrrp": [
+        {
+            "name": 0,
+            "state": 0,
+            "priority": {"configured": 0, "effective": 0},
+            "router_id": 0,
+            "interface": 0,
+            "addresses": [],
+            "since": 0,
+            "master": 0,
+        }
+    ],
 }
 ADDED = {
     "taken_at",
@@ -314,6 +367,34 @@ ADDED = {
         f"virtual_servers.real_servers.turns.{name}"
         for name in ("turned_at", "recovered_at", "recent", "level", "held_until")
     ),
+    *(
+        f"vrrp.{name}"
+        for name in (
+            "master_priority",
+            "version",
+            "interval",
+            "faults",
+            *(f"tracked.{each}" for each in ("kind", "name", "up", "weight", "reason")),
+            "yielded",
+            "split_brain",
+            "group",
+            "became_master_total",
+            "adverts.sent_total",
+            "adverts.received_total",
+            "adverts.dropped_total.checksum",
+        )
+    ),
+    *(
+        f"connection_sync.{name}"
+        for name in ("role", "interface", "id", "running", "wanted", "last_packet_at", "problem")
+    ),
+    *(
+        f"speaker.{name}"
+        for name in (
+            *("running", "pid", "since", "restarts_total", "real_time", "memory_locked", "problem"),
+            *(f"lateness.{each}" for each in ("median", "p99", "worst")),
+        )
+    ),
 }
 
 
@@ -330,8 +411,14 @@ def key_paths(value: Any, path: str = "") -> Iterator[str]:
 
 
 def test_the_status_has_the_contracts_keys_and_the_listed_additions_and_no_other(source: Any) -> None:
-    found = set(key_paths(json.loads(rendered(document.status(source.current)))))
-    assert found == set(key_paths(CONTRACT)) | ADDED
+    found = set(key_paths(json.loads(rendered(document.status(replace(source.current, pair=PAIR))))))
+    # What is a list stays one where it has nothing in it.
+    assert found - {"vrrp.tracked"} == (set(key_paths(CONTRACT)) | ADDED)
+
+
+def test_a_director_without_vrrp_has_none_to_tell_of(source: Any) -> None:
+    status = json.loads(rendered(document.status(source.current)))
+    assert (status["vrrp"], status["connection_sync"], status["speaker"]) == ([], [], None)
 
 
 def test_the_status_of_the_classic_set_up_reads_as_the_contract_shows_it(source: Any) -> None:
@@ -366,6 +453,12 @@ def test_any_snapshot_is_json_that_says_what_the_snapshot_says(snapshot: Snapsho
     told = status["director"]
     assert told["journal"]["dropped_total"] == snapshot.director.journal.dropped_total
     assert [each["failing"] or "" for each in told["notifiers"]] == [e.failing for e in snapshot.director.notifiers]
+    pair = snapshot.pair or PairStatus()
+    assert [(each["state"], each["yielded"]) for each in status["vrrp"]] == [
+        (each.state, each.yielded) for each in pair.instances
+    ]
+    assert [each["running"] for each in status["connection_sync"]] == [each.running for each in pair.sync]
+    assert (status["speaker"] is None) == (pair.speaker is None)
     for moment in (status["taken_at"], status["director"]["started_at"], status["director"]["config"]["loaded_at"]):
         assert RFC3339.fullmatch(moment)
 

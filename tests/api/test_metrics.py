@@ -11,6 +11,8 @@ from healthlb.daemon.tallies import Tally
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.overrides import Override, Scope
 from healthlb.model.snapshot import ListenerStatus, NotifierStatus, ProcessStatus, Snapshot, StateStatus
+from healthlb.model.vrrp_status import PairStatus
+from made_up_pair import MASTER, PAIR, SPEAKER, SYNC, TROUBLE
 from metrics_reference import renewed
 
 FILE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -65,6 +67,13 @@ def test_the_document_says_how_many_series_each_thing_brings(source: Any) -> Non
         "name and type of a check": len(series(changed(nothing, probing=probing)) - series(nothing)),
         "notifier": len(series(changed(nothing, notifiers=(NotifierStatus("a", "mail", *[0] * 4),))) - series(nothing)),
     }
+    lone = replace(MASTER, tracked=())
+    for what, pair in {
+        "virtual router": PairStatus((lone,)),
+        "connection sync daemon": PairStatus(sync=SYNC[:1]),
+        "speaker of a pair": PairStatus(speaker=SPEAKER),
+    }.items():
+        found[what] = len(series(replace(nothing, pair=pair)) - series(nothing))
     before = nothing
     for what, each in pools.items():
         after = replace(nothing, virtual_servers=(each,))
@@ -108,3 +117,28 @@ def test_an_address_of_ipv6_is_spelled_as_node_exporter_does(source: Any) -> Non
     server = replace(pool.real_servers[0], address=Endpoint("2001:db8::1", 443))
     snapshot = replace(source.current, virtual_servers=(replace(pool, real_servers=(server,)),))
     assert any('remote_address="2001:db8::1",remote_port="443"' in one for one in series(snapshot))
+
+
+def test_the_state_of_an_instance_is_a_gauge_of_each_state(source: Any) -> None:
+    snapshot = replace(source.current, pair=TROUBLE)
+    for name, interface, state in (("VI_1", "eth0", "master"), ("VI_2", "eth0", "fault"), ("VI_3", "eth1", "backup")):
+        labels = f'{{vrrp_instance="{name}",interface="{interface}"}}'
+        for each in ("master", "backup", "fault"):
+            assert number(snapshot, f"healthlb_vrrp_{each}{labels}") == (each == state)
+    assert number(snapshot, 'healthlb_vrrp_split_brain{vrrp_instance="VI_1",interface="eth0"}') == 1
+    assert number(snapshot, 'healthlb_vrrp_yielded{vrrp_instance="VI_3",interface="eth1"}') == 1
+    assert number(snapshot, "healthlb_speaker_running") == 0
+
+
+def test_packets_that_were_no_good_are_counted_by_every_reason_from_the_start(source: Any) -> None:
+    snapshot = replace(source.current, pair=PAIR)
+    labels = 'vrrp_instance="VI_1",interface="eth0",reason='
+    assert number(snapshot, f'healthlb_vrrp_adverts_dropped_total{{{labels}"checksum"}}') == 3
+    assert number(snapshot, f'healthlb_vrrp_adverts_dropped_total{{{labels}"hop_limit"}}') == 0
+
+
+def test_what_a_priority_follows_and_when_the_peer_was_heard_have_series_of_their_own(source: Any) -> None:
+    snapshot = replace(source.current, pair=PAIR)
+    assert number(snapshot, 'healthlb_vrrp_tracked_up{vrrp_instance="VI_1",kind="virtual_server",tracked="shop"}') == 0
+    heard = 'healthlb_connection_sync_last_packet_timestamp_seconds{role="backup",interface="eth1"}'
+    assert number(snapshot, heard) == SYNC[1].last_packet_at

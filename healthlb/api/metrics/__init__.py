@@ -14,6 +14,7 @@ from healthlb.api.metrics import (
     events,
     http,
     notifiers,
+    pair,
     probing,
     process,
     real_servers,
@@ -22,7 +23,7 @@ from healthlb.api.metrics import (
 )
 from healthlb.model.snapshot import Snapshot
 
-_WHOLE = (director, table, probing, events, notifiers, http, process, virtual_servers)
+_WHOLE = (director, table, probing, events, notifiers, pair, http, process, virtual_servers)
 _PER_REAL_SERVER = (real_servers, checks)
 """What grows with the number of real servers, and may be left out for that."""
 PARTS = (*_WHOLE, *_PER_REAL_SERVER)
