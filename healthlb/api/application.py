@@ -19,7 +19,7 @@ from healthlb.api.page.routes import add_page_routes
 from healthlb.api.reading import Reading
 from healthlb.api.rendering import SharedRenderings
 from healthlb.api.routes import ROUTES, UNFORESEEN, UNREAD, Answer, Route, add_route, told
-from healthlb.api.source import Admin, EventSource, HistorySource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, Failovers, HistorySource, SnapshotSource
 from healthlb.model.snapshot import Snapshot
 
 MAX_AGE = 1.0
@@ -77,6 +77,7 @@ def admin_application(
     events: EventSource | None = None,
     history: HistorySource | None = None,
     traffic: Traffic | None = None,
+    failovers: Failovers | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """Return the application of the admin listener: the same to read, and the commands.
@@ -89,7 +90,7 @@ def admin_application(
     _add_documents(application, source, max_age, guard.trusted)
     _add_page(application, source, max_age, events, history)
     Events(events, application[CONNECTIONS]).add_routes(application)
-    Commands(admin, callers, application[CONNECTIONS]).add_routes(application, guard)
+    Commands(admin, callers, application[CONNECTIONS], failovers).add_routes(application, guard)
     Openapi(application, needs_token=token is not None).add_route()
     return application
 

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from healthlb.api import bodies, shapes
+from healthlb.api import bodies, failing_over, shapes
 from healthlb.api.answers import JSON, Handler, answer, failure
 from healthlb.api.bodies import BodyError, Kind, body_of
 from healthlb.api.callers import Callers
 from healthlb.api.connections import Connections
 from healthlb.api.guard import Guard
 from healthlb.api.routes import UNFORESEEN, UNREAD, Route, add_route, told
-from healthlb.api.source import Admin, ReloadOutcome
+from healthlb.api.source import Admin, Failovers, ReloadOutcome
 from healthlb.model.changes import (
     Actor,
     Add,
@@ -137,6 +137,14 @@ RELOAD = Route(
     body={"force": bodies.boolean, "wait": bodies.boolean, **_SAID},
     guarded=True,
 )
+FAILOVER = Route(
+    "POST",
+    "/api/v1/vrrp/{instance}/failover",
+    "Hand an instance over to the other director, or take it back",
+    {**failing_over.ANSWERS, **_REFUSALS},
+    body={**failing_over.KINDS, **_SAID},
+    guarded=True,
+)
 
 
 class Commands:
@@ -146,8 +154,11 @@ class Commands:
     command leaves a line in the log.
     """
 
-    def __init__(self, admin: Admin, callers: Callers, connections: Connections) -> None:
+    def __init__(
+        self, admin: Admin, callers: Callers, connections: Connections, failovers: Failovers | None = None
+    ) -> None:
         self._admin = admin
+        self._failovers = failovers
         self._connections = connections
         self._callers = callers
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -165,6 +176,7 @@ class Commands:
         add("add", ADD, self._add)
         add("remove", REMOVE, self._remove)
         add("reload", RELOAD, self._reload)
+        add("failover", FAILOVER, self._failover)
 
     def _of_target(self, command: Command) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -206,6 +218,16 @@ class Commands:
         outcome = await self._admin.reload(actor, force=force)
         _log.info("reload asked by %s: %s", actor.who, outcome.message)
         return outcome
+
+    async def _failover(self, request: web.Request) -> web.StreamResponse:
+        body = await body_of(request, FAILOVER.body or {})
+        instance = request.match_info["instance"]
+        if not instance.isprintable():
+            return failure(404, f"There is nothing at {request.rel_url.raw_path}.")
+        actor = await self._actor(request, body)
+        back, force = body.get("back", False), body.get("force", False)
+        work = failing_over.failed_over(self._failovers, actor, instance, back=back, force=force)
+        return failing_over.answered(await self._seen_through(request, work))
 
     async def _change(
         self, request: web.Request, body: Mapping[str, Any], change: Change, what: str

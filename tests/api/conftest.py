@@ -8,7 +8,7 @@ import pytest
 
 from healthlb.api import callers
 from healthlb.api.source import ReloadOutcome
-from healthlb.model.changes import Actor, Change, ChangeOutcome
+from healthlb.model.changes import Actor, Change, ChangeOutcome, FailoverOutcome
 from healthlb.model.config import Quorum
 from healthlb.model.counters import Traffic, Usage
 from healthlb.model.endpoint import Endpoint
@@ -105,6 +105,8 @@ class Source:
     hold: asyncio.Event | None = None
     broken: Exception | None = None
     refusals: list[tuple[str, str, str, int]] = field(default_factory=list)
+    handed_over: list[tuple[str, bool, bool]] = field(default_factory=list)
+    failed_over: FailoverOutcome = field(default_factory=lambda: FailoverOutcome("done", "VI_1 is handed over"))
 
     async def snapshot(self, max_age: float) -> Snapshot:
         self.asked.append(max_age)
@@ -121,6 +123,13 @@ class Source:
         if self.broken is not None:
             raise self.broken
         return self.came_of_it
+
+    async def failover(
+        self, actor: Actor, instance: str, *, back: bool = False, force: bool = False
+    ) -> FailoverOutcome:
+        self.actors.append(actor)
+        self.handed_over.append((instance, back, force))
+        return self.failed_over
 
     def refused(self, command: str, who: str, reason: str, more: int = 0) -> None:
         self.refusals.append((command, who, reason, more))

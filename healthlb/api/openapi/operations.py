@@ -13,6 +13,7 @@ _PLACES = {
     "vs": "a virtual server's name",
     "rs": "a real server's name, its address and port, or an address that no other server of the pool has",
     "host": "an address, or an address and port",
+    "instance": "a VRRP instance's name",
 }
 _PLACE: Schema = {"type": "string", "minLength": 1}
 _HEADERS: dict[str, Schema] = {
