@@ -7,6 +7,7 @@ Nagios's plugin API: everything after a `|` in the first line is performance dat
 from collections import Counter
 from typing import Any
 
+from healthlb.cli.status_pair import pair_problems
 from healthlb.cli.status_verdict import SEVERITY, by_severity, is_troubled, is_wrong, verdict
 from healthlb.cli.status_words import counted, director_problems, last_result
 from healthlb.cli.table import printable
@@ -30,15 +31,24 @@ def report(status: dict[str, Any], *, whole: bool) -> str:
     """Return the whole text; raise KeyError or TypeError when the status is not one."""
     pools = by_severity(status["virtual_servers"])
     troubles = director_problems(status["director"])
+    troubles_of_pair = pair_problems(status)
     states = Counter(pool["state"] for pool in pools)
     said = [_state(state, pools) for state in SEVERITY if states[state]] or ["no virtual server"]
     healths = Counter(_health(server) for pool in pools for server in pool["real_servers"])
     said.append(f"{healths['up']} of {counted(healths.total(), 'real server')} up")
-    said += [counted(len(troubles), "fault") + " of the director"] if troubles and whole else []
+    if whole:
+        said += [_role(status)] if status.get("vrrp") else []
+        said += [counted(len(troubles), "fault") + " of the director"] if troubles else []
+        said += [counted(len(troubles_of_pair), "fault") + " of the pair"] if troubles_of_pair else []
     line = f"HEALTHLB {_WORDS[verdict(status, whole=whole)]} - {'; '.join(map(_plain, said))}"
     numbers = _totals(pools, states, healths) + (_of_each(pools) if len(pools) <= _POOLS else [])
-    told = [*(troubles if whole else []), *_details(pools, moment(status["taken_at"]))]
+    told = [*([*troubles, *troubles_of_pair] if whole else []), *_details(pools, moment(status["taken_at"]))]
     return "\n".join([f"{line} | {' '.join(numbers)}", *_bounded(told)]) + "\n"
+
+
+def _role(status: dict[str, Any]) -> str:
+    states = Counter(each["state"] for each in status["vrrp"])
+    return "VRRP " + ", ".join(f"{number} {state}" if len(states) > 1 else state for state, number in states.items())
 
 
 def _state(state: str, pools: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from healthlb.cli.status_pair import pair_problems
 from healthlb.cli.status_words import director_problems
 from healthlb.core import concern
 
@@ -14,12 +15,14 @@ SEVERITY = ("down", "panic", "degraded", "up")
 def verdict(status: dict[str, Any], *, whole: bool) -> Verdict:
     """Return how bad it is: `down` where a virtual server is down or in panic.
 
-    `whole`: also what troubles the director itself counts, as `degraded`; else only the virtual servers do.
+    `whole`: also what troubles the director itself or its pair counts, as `degraded`; else only the virtual servers do.
     """
     states = {pool["state"] for pool in status["virtual_servers"]}
     if states & {"down", "panic"}:
         return "down"
-    return "degraded" if "degraded" in states or (whole and director_problems(status["director"])) else "fine"
+    if "degraded" in states or (whole and (director_problems(status["director"]) or pair_problems(status))):
+        return "degraded"
+    return "fine"
 
 
 def is_wrong(server: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from healthlb.cli.status_pair import pair_problems, pair_view, pair_warnings
 from healthlb.cli.status_verdict import SEVERITY, by_severity, is_ordinary, is_troubled, is_wrong, verdict
 from healthlb.cli.status_words import counted, last_result, operators, problems, warnings
 from healthlb.cli.table import Cell, Colour, Column, lines, natural_width, paint, printable, scaled, wrapped
@@ -169,9 +170,9 @@ def _head(status: dict[str, Any], now: float, colour: bool, width: int, whole: b
         f"{printable(config['path'])}, loaded {shown(now - moment(config['loaded_at']))} ago",
     ]
     pools = status["virtual_servers"]
-    for one in problems(director, pools):
+    for one in [*(pair_problems(status) if whole else []), *problems(director, pools)]:
         made += [paint(line, "red", colour) for line in wrapped(f"PROBLEM {printable(one)}", width)]
-    for one in warnings(director):
+    for one in [*(pair_warnings(status) if whole else []), *warnings(director)]:
         made += [paint(line, "yellow", colour) for line in wrapped(f"warning {printable(one)}", width)]
     servers = Counter(server["health"] for pool in pools for server in pool["real_servers"])
     states = Counter(pool["state"] for pool in pools)
@@ -179,7 +180,9 @@ def _head(status: dict[str, Any], now: float, colour: bool, width: int, whole: b
         f"{counted(len(pools), 'virtual server')}: {_tally(states, SEVERITY, colour)}; "
         f"{counted(servers.total(), 'real server')}: {_tally(servers, ('down', 'unknown', 'up'), colour)}"
     )
-    return made + (operators(director, pools) if whole else [])
+    if not whole:
+        return made
+    return [*made, *operators(director, pools), *pair_view(status, now, colour=colour, width=width)]
 
 
 def _tally(counts: Counter[str], order: tuple[str, ...], colour: bool) -> str:
