@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from healthlb.daemon.single import Feedback, ProbeResult
     from healthlb.model.check import Probe
-from healthlb.model.config import Config, RealServer
+    from healthlb.model.config import Config, RealServer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
