@@ -155,7 +155,7 @@ class Director:
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
         self.history = History(self.view.samples)
-        self._doors = Doors(self.view, self, self.memory.journal, self.history)
+        self._doors = Doors(self.view, self, self.memory.journal, self.history, self.pair)
         self._reloading = Reloading(
             loader,
             self._files,

@@ -12,7 +12,7 @@ from healthlb.api.application import admin_application, read_only_application
 from healthlb.api.connections import Traffic
 from healthlb.api.listening import ListenError
 from healthlb.api.server import RunningServer, serve
-from healthlb.api.source import Admin, EventSource, HistorySource, SnapshotSource
+from healthlb.api.source import Admin, EventSource, Failovers, HistorySource, SnapshotSource
 from healthlb.daemon.fault import describe
 from healthlb.model.config import Api, Listener
 from healthlb.model.snapshot import ListenerStatus
@@ -38,11 +38,13 @@ class Doors:
         admin: Admin,
         events: EventSource | None = None,
         history: HistorySource | None = None,
+        failovers: Failovers | None = None,
     ) -> None:
         self._source = source
         self._admin = admin
         self._events = events
         self._history = history
+        self._failovers = failovers
         self._served: dict[str, tuple[_Door, RunningServer]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._traffic: dict[str, Traffic] = {}
@@ -95,7 +97,13 @@ class Doors:
         if name == "listen":
             return read_only_application(self._source, events=self._events, history=self._history, traffic=traffic)
         return admin_application(
-            self._source, self._admin, door.token, events=self._events, history=self._history, traffic=traffic
+            self._source,
+            self._admin,
+            door.token,
+            events=self._events,
+            history=self._history,
+            traffic=traffic,
+            failovers=self._failovers,
         )
 
     def _leave(self, server: RunningServer) -> None:
