@@ -146,7 +146,7 @@ class PairDirector(ABC):
         def speaking() -> set[str]:
             if not self.running():
                 raise AssertionError(f"{self.kind} has ended: {self.logged()}")
-            return set(self.states())
+            return {name for name, state in self.states().items() if state != "INIT"}
 
         eventually(speaking, set(self.vrrp.instances).__eq__, pause=0.1)
 
