@@ -10,12 +10,13 @@ from typing import Final, Protocol
 from healthlb.core.vrrp import receive
 from healthlb.core.vrrp.machine import Machine
 from healthlb.core.vrrp.packet import Advert, with_priority
+from healthlb.core.vrrp.receive import Datagram
 from healthlb.core.vrrp.tracking import Seen, Standing, standing, statuses
 from healthlb.linux.announcer import Announcer
 from healthlb.linux.links import Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.linux.sysctl import put
-from healthlb.linux.vrrp_sockets import Datagram, Ends, Outgoing, VrrpSocket
+from healthlb.linux.vrrp_sockets import Ends, Outgoing, VrrpSocket
 from healthlb.model.vrrp_status import InstanceStatus
 from healthlb.speaker.wire import Spoken
 
