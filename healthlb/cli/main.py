@@ -34,6 +34,7 @@ VERBS = {
     "add": "add a real server to a pool of the running director, or bring back one that was removed",
     "remove": "remove a real server from a pool of the running director",
     "overrides": "list what operators changed at run time, by whom, why and until when",
+    "release": "take the virtual addresses of a director that died out of the kernel",
     "probe": "probe one real server once and show everything that was seen",
     "checks": "list the check types, or show the options of one",
     "schema": "print the JSON Schema of the configuration file",

@@ -50,6 +50,26 @@ PAGES: Mapping[str, Page] = {
         ),
         {0: "stopped by SIGTERM or SIGINT", 1: "it failed", 2: "it cannot start; one sentence says why"},
     ),
+    "release": Page(
+        (
+            (
+                "While a director is master of VRRP instances, what it has in the kernel for them is written down in "
+                "/run/healthlb/vrrp.json: addresses, routes, rules and interfaces. A director that stops takes all of "
+                "it away itself, and one that starts takes away what was left."
+            ),
+            (
+                "This verb is for the service manager's stop step (ExecStopPost in healthlb.service), when nobody else "
+                "is alive to do it. It does nothing while a director of this machine speaks VRRP. It needs the "
+                "capability CAP_NET_ADMIN."
+            ),
+        ),
+        (("healthlb release", "after a crash, so that no address is on two directors"),),
+        {
+            0: "nothing is left of it",
+            1: "something stays, as one sentence each says, or a director is using it",
+            2: "wrong use",
+        },
+    ),
     "validate": Page(
         (
             (

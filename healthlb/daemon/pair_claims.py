@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from healthlb.linux.claims import CLAIMS, withdraw_claims, write_claims
+from healthlb.linux.claims import CLAIMS, read_claims, withdraw_claims, write_claims
 from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 
@@ -19,8 +19,8 @@ class HeldError(Exception):
 class Claims:
     """One file of claims, and the lock beside it: a director holds it while it has VRRP spoken (flock(2))."""
 
-    def __init__(self, path: Path = CLAIMS) -> None:
-        self._path = path
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or CLAIMS
         self._lock = -1
 
     def hold(self) -> None:
@@ -48,6 +48,13 @@ class Claims:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def written(self) -> tuple[str, ...]:
+        """Return what is written down, in words; nothing where it cannot be read, of which `clean` tells."""
+        try:
+            return tuple(change.what for change in read_claims(self._path))
+        except (OSError, ValueError):
+            return ()
 
     def clean(self) -> tuple[str, ...]:
         """Remove what a director that is gone left behind; return a clause for each that stays. Raise HeldError."""

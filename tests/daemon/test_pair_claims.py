@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from healthlb.cli.main import main
+from healthlb.daemon import pair_claims
 from healthlb.daemon.pair_claims import Claims, HeldError
+from healthlb.linux.rtnetlink import Change
 
 
 @pytest.fixture
@@ -47,3 +50,29 @@ def test_what_is_withdrawn_is_no_longer_written_down(first: Claims, tmp_path: Pa
     assert first.write(()) == ""
     assert first.withdraw(()) == ()
     assert first.clean() == ()
+
+
+def test_release_tells_what_it_did_and_leaves_a_director_that_speaks_alone(
+    first: Claims, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run" / "vrrp.json"
+    monkeypatch.setattr(pair_claims, "CLAIMS", path)
+    assert main(["release"]) == 0
+    assert capsys.readouterr().out == "no director left anything behind\n"
+    first.hold()
+    assert main(["release"]) == 1
+    assert "another director speaks VRRP on this machine" in capsys.readouterr().err
+    first.close()
+    path.write_text("{}")
+    assert main(["release"]) == 1
+    assert "is not known" in capsys.readouterr().err
+
+
+def test_release_names_everything_that_it_took_away(
+    first: Claims, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pair_claims, "CLAIMS", tmp_path / "run" / "vrrp.json")
+    monkeypatch.setattr(pair_claims, "withdraw_claims", lambda _: ())
+    first.write((Change("address 192.0.2.10/24 on eth0", b"", b""),))
+    assert main(["release"]) == 0
+    assert capsys.readouterr().out == "released address 192.0.2.10/24 on eth0\n"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from healthlb.speaker.rights import REAL_TIME_PRIORITY
+
 PACKAGING = Path(__file__).parents[2] / "packaging"
 SYSTEMD = PACKAGING / "systemd"
 
@@ -72,9 +74,15 @@ def test_it_says_when_it_is_ready_and_is_restarted_when_it_hangs_or_crashes(unit
 def test_a_restart_leaves_the_table_to_the_director(unit: Unit) -> None:
     commands = [command for key, values in unit["Service"].items() if key.startswith("Exec") for command in values]
     assert "ExecStop" not in unit["Service"]
-    assert "ExecStopPost" not in unit["Service"]
+    assert one(unit, "ExecStopPost") == "/usr/bin/healthlb release"
     assert not any("ipvsadm" in command for command in commands)
     assert one(unit, "KillMode") == "mixed"
+
+
+def test_the_process_that_speaks_vrrp_may_run_in_real_time_with_its_memory_locked(unit: Unit) -> None:
+    assert int(one(unit, "LimitRTPRIO")) >= REAL_TIME_PRIORITY
+    assert one(unit, "LimitMEMLOCK") == "infinity"
+    assert "RestrictRealtime" not in unit["Service"]
 
 
 def test_a_reload_checks_the_file_that_it_runs_with_and_then_sends_the_signal(unit: Unit) -> None:
@@ -107,7 +115,7 @@ def test_its_directories_are_those_of_the_contract(unit: Unit) -> None:
         ("RestrictNamespaces", "yes"),
         ("RestrictSUIDSGID", "yes"),
         ("SystemCallArchitectures", "native"),
-        ("RestrictAddressFamilies", "AF_NETLINK AF_INET AF_INET6 AF_UNIX"),
+        ("RestrictAddressFamilies", "AF_NETLINK AF_INET AF_INET6 AF_UNIX AF_PACKET"),
     ],
 )
 def test_it_is_hardened(unit: Unit, key: str, value: str) -> None:

@@ -1,0 +1,33 @@
+"""`healthlb release`: what a master that died left in the kernel is taken out of it."""
+
+import argparse
+
+from healthlb.cli.words import complain, say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments: there are none, for all is written down."""
+    del parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove what is written down; 0 when nothing is left, 1 where something stays or a director still speaks."""
+    from healthlb.daemon.pair_claims import Claims, HeldError  # noqa: PLC0415  it opens sockets of the kernel
+
+    del arguments
+    claims = Claims()
+    try:
+        written = claims.written()
+        problems = claims.clean()
+    except HeldError as error:
+        complain(f"{error}; stop it, or hand over with `healthlb failover`.")
+        return 1
+    for problem in problems:
+        complain(problem)
+    if problems:
+        return 1
+    for what in written:
+        say(f"released {what}")
+    if not written:
+        say("no director left anything behind")
+    return 0
