@@ -1,6 +1,7 @@
 """A process that acts the part of the one that speaks VRRP: `scripted_speaker.py DESCRIPTOR BEHAVIOUR LOG`.
 
-It writes a line for each message that it hears. As `master` all its instances are MASTER until they are handed over.
+It writes a line for each message that it hears. All its instances are BACKUP, or MASTER until they are handed over: as
+`stubborn` it does not do that, as `alone` nobody else becomes master, as `weak` another keeps what it took.
 """
 
 import select
@@ -24,6 +25,8 @@ from healthlb.speaker.wire import (
     ToSpeaker,
     pieces,
 )
+
+MASTERS = ("master", "stubborn", "alone", "weak")
 
 
 class Speaker:
@@ -67,8 +70,15 @@ class Speaker:
                 if self.behaviour == "master":
                     for each in instances:
                         self.say(Happened(BecameMaster(each.name, each.settings.priority, "nobody else is"), 0.0))
-            case HandOver(name):
+            case HandOver(name) if self.behaviour not in ("stubborn", "alone"):
                 self.known[name] = replace(self.known[name], state="BACKUP", yielded=True, master="192.0.2.3")
+            case HandOver(name) if self.behaviour == "alone":
+                now = self.known[name]
+                given = replace(now, state="BACKUP", yielded=True, master="")
+                self.say(State(self.number, (given,), SpeakerStatus(running=True)))
+                self.known[name] = replace(now, became_master_total=now.became_master_total + 1)
+            case TakeBack(name) if self.behaviour == "weak":
+                self.known[name] = replace(self.known[name], yielded=False)
             case TakeBack(name):
                 self.known[name] = replace(self.known[name], state="MASTER", yielded=False, master="192.0.2.2")
             case Stop():
@@ -82,7 +92,7 @@ class Speaker:
         """Return an instance that has just become what it is."""
         return InstanceStatus(
             name=spoken.name,
-            state="MASTER" if self.behaviour == "master" else "BACKUP",
+            state="MASTER" if self.behaviour in MASTERS else "BACKUP",
             interface=spoken.interface,
             router_id=spoken.settings.router_id,
             version=spoken.settings.version,
@@ -90,7 +100,7 @@ class Speaker:
             effective_priority=spoken.settings.priority,
             addresses=spoken.addresses,
             since=0.0,
-            master="192.0.2.2" if self.behaviour == "master" else "",
+            master="192.0.2.2" if self.behaviour in MASTERS else "",
             tracked=spoken.tracked,
         )
 
