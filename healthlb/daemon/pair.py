@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from healthlb.daemon.failing_over import FailingOver
+from healthlb.daemon.handing_over import HandingOver
 from healthlb.daemon.pairing import Pairing
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.syncing import Syncing
@@ -37,7 +37,7 @@ class Pair:
         )
         table = KernelSync() if kernel else None
         self.syncing = Syncing(table, tell, self.pairing.is_master, chance)
-        self._failing_over = FailingOver(self.pairing, tell)
+        self._handing_over = HandingOver(self.pairing, tell)
 
     async def begin(self) -> None:
         """Clean up after a director before this one."""
@@ -68,8 +68,8 @@ class Pair:
     async def failover(
         self, actor: Actor, instance: str, *, back: bool = False, force: bool = False
     ) -> FailoverOutcome:
-        """Hand an instance over, or take it back, as `FailingOver.failover` says."""
-        return await self._failing_over.failover(self._vrrp, actor, instance, back=back, force=force)
+        """Hand an instance over, or take it back, as `HandingOver.failover` says."""
+        return await self._handing_over.failover(actor, instance, back=back, force=force)
 
     async def close(self) -> None:
         """Give up mastership; connection sync goes on, so that a restart interrupts nothing."""
