@@ -179,6 +179,9 @@ complete -c healthlb -n '__healthlb_verb overrides' -l url -x -d 'http://HOST:PO
 complete -c healthlb -n '__healthlb_verb overrides' -l ca-file -r -F -d 'holds the certificates that an https director is trusted by'
 complete -c healthlb -n '__healthlb_verb overrides' -l json -d 'print JSON, as /api/v1/overrides has it'
 
+complete -c healthlb -n __healthlb_no_verb -a release -d 'take the virtual addresses of a director that died out of the kernel'
+complete -c healthlb -n '__healthlb_verb release' -s h -l help -d 'show this help message and exit'
+
 complete -c healthlb -n __healthlb_no_verb -a probe -d 'probe one real server once and show everything that was seen'
 complete -c healthlb -n '__healthlb_verb probe' -s h -l help -d 'show this help message and exit'
 complete -c healthlb -n '__healthlb_verb probe' -s c -l config -r -F -d 'the configuration file (default /etc/healthlb/healthlb.yaml)'
