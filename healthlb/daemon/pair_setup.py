@@ -68,7 +68,7 @@ def _spoken(
     bare = Spoken(
         instance.name,
         instance.interface,
-        settings_of(instance),
+        settings_of(replace(instance, password_file="")),
         interfaces=interfaces_of(instance),
         tracked=tracked,
         addresses=shown_addresses(instance),
@@ -86,7 +86,7 @@ def _whole(bare: Spoken, instance: VrrpInstance, links: Mapping[str, Link], virt
     if link is None:
         raise addresses.NoInterfaceError(f"there is no interface {instance.interface}")
     source = _source(instance, link, links, virtual)
-    known = replace(instance, password=_password(instance))
+    known = replace(instance, password=_password(instance), password_file="")
     return replace(
         bare,
         settings=settings_of(known, source),
