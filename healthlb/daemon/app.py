@@ -20,6 +20,7 @@ from healthlb.config.loader import Loader
 from healthlb.daemon.chronicle import Chronicle
 from healthlb.daemon.controller import Controller
 from healthlb.daemon.doors import Doors
+from healthlb.daemon.failing_over import CarefulFailovers
 from healthlb.daemon.fault import describe
 from healthlb.daemon.fitness import Fitness
 from healthlb.daemon.history import History
@@ -155,7 +156,8 @@ class Director:
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
         self.history = History(self.view.samples)
-        self._doors = Doors(self.view, self, self.memory.journal, self.history, self.pair)
+        self._failovers = CarefulFailovers(self.pair, self.view, self.pair.peer)
+        self._doors = Doors(self.view, self, self.memory.journal, self.history, self._failovers)
         self._reloading = Reloading(
             loader,
             self._files,
@@ -265,6 +267,7 @@ class Director:
         self.controller.close()
         self._files.close()
         self._thoughts.close()
+        self._failovers.close()
         self._engine.close()
         self.chronicle.flush()
         if withdraw:

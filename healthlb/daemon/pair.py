@@ -65,6 +65,10 @@ class Pair:
             return None
         return PairStatus(self.pairing.instances(), self.syncing.statuses(), self.pairing.speaker())
 
+    def peer(self) -> str:
+        """Return where the other director's status is, empty where the file does not say."""
+        return "" if self._vrrp is None else self._vrrp.peer_url
+
     async def failover(
         self, actor: Actor, instance: str, *, back: bool = False, force: bool = False
     ) -> FailoverOutcome:
