@@ -13,6 +13,7 @@ NAMES = {
     "RS": "real server",
     "TYPE": "check type",
     "EVENT": "event",
+    "INSTANCE": "instance",
     "--vs": "virtual server",
     "--rs": "real server",
     "--host": "host",

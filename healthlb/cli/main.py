@@ -33,6 +33,7 @@ VERBS = {
     "weight": "put another weight in the place of a real server's configured one, or reset it",
     "add": "add a real server to a pool of the running director, or bring back one that was removed",
     "remove": "remove a real server from a pool of the running director",
+    "failover": "hand a VRRP instance over to the other director if that serves clients as well, or take it back",
     "overrides": "list what operators changed at run time, by whom, why and until when",
     "release": "take the virtual addresses of a director that died out of the kernel",
     "probe": "probe one real server once and show everything that was seen",

@@ -132,6 +132,8 @@ def names(typed: Typed) -> Iterable[Name]:
             return _checks(typed)
         case "removed server":
             return _removed(typed)
+        case "instance":
+            return _instances(typed)
         case "check type":
             return _check_types()
         case "event":
@@ -213,6 +215,11 @@ def _removed(typed: Typed) -> Iterator[Name]:
     for each in _asked(typed, "/api/v1/overrides", {})["removed"]:
         if each["virtual_server"] == typed.virtual_server:
             yield each["address"], f"removed by {each['who'] or 'somebody'}"
+
+
+def _instances(typed: Typed) -> Iterator[Name]:
+    for each in _asked(typed, "/api/v1/status", {"fields": "vrrp.name,vrrp.state"})["vrrp"]:
+        yield each["name"], each["state"]
 
 
 def _check_types() -> Iterator[Name]:

@@ -222,6 +222,26 @@ PAGES: Mapping[str, Page] = {
         (("healthlb remove shop 192.0.2.15:80 --wait", "once no connection is left"),),
         {0: "it is out of the pool", 1: "it is not", 2: _WRONG, 130: "interrupted while it waited"},
     ),
+    "failover": Page(
+        (
+            (
+                "This director gives up mastership and stays BACKUP until --back, or until no other master is heard. "
+                "With vrrp.peer in the file the other director is asked for its status first: where a virtual server "
+                "is worse off there, a real server is out or connections are not taken in, nothing is done and the "
+                "differences are told. --force goes on all the same."
+            ),
+            "--back lets it become master again if its priority is the higher one; it is compared in the same way.",
+        ),
+        (
+            ("healthlb failover VI_1 --why 'new kernel'", "before this director is rebooted"),
+            ("healthlb failover VI_1 --back", "and afterwards"),
+        ),
+        {
+            0: "it is handed over, or taken back",
+            1: "it was refused, or the director cannot be reached",
+            2: "wrong use, or there is no instance of that name",
+        },
+    ),
     "overrides": Page(
         ("Everything in which the running director differs from its file.",),
         (("healthlb overrides", "what did the last shift leave behind?"),),

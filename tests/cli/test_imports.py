@@ -56,6 +56,7 @@ ASKS = {
     "weight": ("shop", "web1", "5"),
     "add": ("shop", "192.0.2.1:80"),
     "remove": ("shop", "web1"),
+    "failover": ("VI_1",),
     "overrides": (),
 }
 FILE = """
