@@ -172,6 +172,18 @@ complete -c healthlb -n '__healthlb_verb remove' -l wait -d 'drain it first, and
 complete -c healthlb -n '__healthlb_verb remove' -l deadline -x -d 'with --wait: wait for so long, and leave it if not (default 10m)'
 complete -c healthlb -n '__healthlb_verb remove' -a '(__healthlb_names)'
 
+complete -c healthlb -n __healthlb_no_verb -a failover -d 'hand a VRRP instance over to the other director if that serves clients as well, or take it back'
+complete -c healthlb -n '__healthlb_verb failover' -s h -l help -d 'show this help message and exit'
+complete -c healthlb -n '__healthlb_verb failover' -l back -d 'take back what was handed over'
+complete -c healthlb -n '__healthlb_verb failover' -l force -d 'also where the director that is to be master would serve clients worse'
+complete -c healthlb -n '__healthlb_verb failover' -l why -x -d 'the reason, for those who look at it later'
+complete -c healthlb -n '__healthlb_verb failover' -s c -l config -r -F -d 'find the director where this file\'s api.admin says'
+complete -c healthlb -n '__healthlb_verb failover' -l url -x -d 'http://HOST:PORT, https://HOST:PORT or unix:/PATH of the director (default: where /etc/healthlb/healthlb.yaml says, or unix:/run/healthlb/admin.sock)'
+complete -c healthlb -n '__healthlb_verb failover' -l token-file -r -F -d 'holds the admin token (default: api.token_file)'
+complete -c healthlb -n '__healthlb_verb failover' -l ca-file -r -F -d 'holds the certificates that an https director is trusted by'
+complete -c healthlb -n '__healthlb_verb failover' -l json -d 'print JSON'
+complete -c healthlb -n '__healthlb_verb failover' -a '(__healthlb_names)'
+
 complete -c healthlb -n __healthlb_no_verb -a overrides -d 'list what operators changed at run time, by whom, why and until when'
 complete -c healthlb -n '__healthlb_verb overrides' -s h -l help -d 'show this help message and exit'
 complete -c healthlb -n '__healthlb_verb overrides' -s c -l config -r -F -d 'find the director where this file\'s api.listen says'
