@@ -13,6 +13,7 @@ What the script builds on (`docs/http.md` has its JSON):
       <section id="server">          only with ?open=VS/RS: data-virtual-server, data-real-server
       <section id="problems">        ul.director-problems, then table.problems
       <section id="warnings">        absent where there are none
+      <section id="vrrp">            absent without VRRP: table.vrrp of tr[data-instance][data-state]
       <section id="virtual-servers"> of section.pool[data-virtual-server][data-state], each with h3, p.facts, a <meter>
                                      and table.servers of tr[data-real-server][data-health][data-admin][data-flags]
     <footer id="foot">
@@ -33,6 +34,7 @@ from html import escape
 
 from healthlb.api.orders import timestamp
 from healthlb.api.page.overview import HEALTHS, STATES, State, look
+from healthlb.api.page.pair import pair_section
 from healthlb.api.page.pools import pools
 from healthlb.api.page.server_view import server_section
 from healthlb.api.page.trouble import problems, warnings
@@ -62,6 +64,7 @@ def page(snapshot: Snapshot, view: View, events: list[Occurrence] | str = "") ->
         yield f'<p class="none">There is no server {escape(visible(view.open))} any more.</p>\n'
     yield from problems(state, view)
     yield from warnings(state, view)
+    yield from pair_section(state)
     only = opened[0].name if opened is not None and opened[1] is None else None
     yield from pools(snapshot, state, view, only)
     yield "</main>\n"

@@ -10,6 +10,8 @@ const LEVELS = {
 };
 const POOLS = ["down", "panic", "degraded", "up"];
 const SERVERS = ["down", "unknown", "drained", "up"];
+const VRRP = ["Instance", "State", "For", "Priority", "Interface", "Master", "Addresses", "Notes"];
+const STATES = { MASTER: "up", BACKUP: "backup", FAULT: "down" };
 
 export class Headline {
   /** `filtered` is called with the words that the reader wants to see only. */
@@ -30,6 +32,10 @@ export class Headline {
     this.servers = counter("Real servers", SERVERS);
     this.own = el("ul", { class: "problems" });
     this.ownSection = el("section", { class: "own", "aria-labelledby": "own-title", hidden: true }, el("h2", { id: "own-title" }, "The director itself"), this.own);
+    this.vrrp = el("tbody");
+    this.vrrpSection = el("section", { class: "own vrrp", "aria-labelledby": "vrrp-title", hidden: true }, el("h2", { id: "vrrp-title" }, "VRRP"),
+      el("div", { class: "scroll", role: "region", "aria-label": "VRRP instances", tabindex: 0 },
+        el("table", {}, el("thead", {}, el("tr", {}, VRRP.map((each) => el("th", { scope: "col" }, each)))), this.vrrp)));
     this.element = el("div", { class: "top" }, el("div", { class: "titles" }, this.title, this.director),
       el("div", { class: "all-counts" }, this.pools.element, this.servers.element));
     this.says = el("p", { class: "hidden", role: "status" });
@@ -51,6 +57,7 @@ export class Headline {
     count(this.pools, counts.virtual_servers);
     count(this.servers, counts.real_servers);
     this.problems(director);
+    this.instances(director.vrrp ?? []);
   }
 
   where() {
@@ -74,6 +81,20 @@ export class Headline {
       [`healthlb ${director.version}, up `, age(director.started_at)],
     ];
     this.director.replaceChildren(...words.flatMap((each, index) => (index ? [" · ", ...each] : each)).map((each) => (each instanceof Node ? each : visible(each))));
+  }
+
+  instances(instances) {
+    const shown = JSON.stringify(instances);
+    if (this.drawn === shown) return;
+    this.drawn = shown;
+    this.vrrpSection.hidden = instances.length === 0;
+    this.vrrp.replaceChildren(...instances.map((one) => {
+      const kind = STATES[one.state] ?? "unknown";
+      const priority = one.effective === one.priority ? whole(one.priority) : `${whole(one.effective)} of ${whole(one.priority)}`;
+      const cells = [el("span", { class: `state ${kind}` }, one.state), age(one.since), priority, `${one.interface} (${one.router_id})`,
+        one.state === "MASTER" ? "this director" : one.master ?? "none known", one.addresses.join(", "), [...(one.trouble ? [one.trouble] : []), ...one.notes].join("; ")];
+      return el("tr", {}, el("th", { scope: "row" }, one.name), cells.map((cell) => el("td", {}, cell)));
+    }));
   }
 
   problems(director) {

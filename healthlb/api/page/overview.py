@@ -9,13 +9,16 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from healthlb.api import pair
 from healthlb.api.document import service_address
 from healthlb.api.orders import moment, timestamp
+from healthlb.api.page.instances import instance_view
 from healthlb.api.page.shapes import (
     Counts,
     Headline,
     OverviewDirector,
     OverviewHead,
+    OverviewInstance,
     PoolCounts,
     PoolHead,
     PoolSums,
@@ -288,12 +291,16 @@ def _headline(director: OverviewDirector, states: PoolCounts, troubled: int) -> 
     """
     number = troubled + len(director["problems"])
     words = "no problem" if not number else "1 problem" if number == 1 else f"{number} problems"
-    bad = director["failing"] or states["panic"] or states["down"]
+    bad = director["failing"] or states["panic"] or states["down"] or any(map(_split, director["vrrp"]))
     return {
         "problems": number,
         "level": "bad" if bad else "warning" if number else "ok",
         "title": f"{words} · {visible(director['name'])} · healthlb",
     }
+
+
+def _split(one: OverviewInstance) -> bool:
+    return one["state"] == "MASTER" and one["trouble"] is not None
 
 
 def _resync_at(snapshot: Snapshot, before: State | None) -> float | None:
@@ -303,7 +310,7 @@ def _resync_at(snapshot: Snapshot, before: State | None) -> float | None:
 
 
 def _director(snapshot: Snapshot, resync_at: float | None) -> OverviewDirector:
-    director, table = snapshot.director, snapshot.director.table
+    director, table, whose = snapshot.director, snapshot.director.table, pair.pair_of(snapshot)
     return {
         "name": director.name,
         "version": director.version,
@@ -313,13 +320,14 @@ def _director(snapshot: Snapshot, resync_at: float | None) -> OverviewDirector:
         "last_resync_at": moment(resync_at),
         "failing": [one_line(each) for each in _few(table.failing)],
         "refused": None if director.config.refused is None else visible(director.config.refused),
-        "warnings": [visible(each) for each in director.warnings],
-        "problems": [one_line(each, 1000) for each in _problems(director)],
+        "warnings": [visible(each) for each in (*pair.warnings(whose), *director.warnings)],
+        "problems": [one_line(each, 1000) for each in (*pair.problems(whose), *_problems(director))],
         "backend": table.backend,
         "probes": director.probing.probes,
         "late_total": director.probing.late_total,
         "loop_lag_p99": _percentile(director.probing.loop_lag, 0.99),
-        "role": None,
+        "role": None if (role := pair.role(whose)) is None else visible(role),
+        "vrrp": [instance_view(each) for each in whose.instances],
         "state_failing": director.state.failing or None,
         "journal_failing": director.journal.failing or None,
         "notifiers": [

@@ -50,7 +50,7 @@ class Page {
       el("dl", {}, KEYS.flatMap(([keys, what]) => [el("dt", {}, keys), el("dd", {}, what)])),
       el("form", { method: "dialog" }, el("button", {}, "Close")));
     this.header = el("header", { class: "live-page" }, this.headline.element, form, this.headline.says);
-    this.main = el("main", { class: "live-page", id: "content", tabindex: -1 }, this.headline.ownSection, this.table.element, this.empty);
+    this.main = el("main", { class: "live-page", id: "content", tabindex: -1 }, this.headline.ownSection, this.headline.vrrpSection, this.table.element, this.empty);
     this.footer = el("footer", { class: "live-page" }, this.status, " · ",
       el("a", { href: "api/v1/status" }, "status"), " · ", el("a", { href: "api/v1/events" }, "events"), " · ", el("a", { href: "metrics" }, "metrics"));
   }

@@ -20,6 +20,22 @@ class OverviewNotifier(TypedDict):
     waiting: Count
 
 
+class OverviewInstance(TypedDict):
+    """One VRRP instance."""
+
+    name: str
+    state: Literal["INIT", "BACKUP", "MASTER", "FAULT"]
+    since: Annotated[float, "UNIX seconds"]
+    priority: Count
+    effective: Count
+    interface: str
+    router_id: Count
+    addresses: list[str]
+    master: str | None
+    trouble: str | None
+    notes: list[str]
+
+
 class OverviewDirector(TypedDict):
     """The director itself."""
 
@@ -38,6 +54,7 @@ class OverviewDirector(TypedDict):
     late_total: Count
     loop_lag_p99: float | None
     role: str | None
+    vrrp: list[OverviewInstance]
     state_failing: str | None
     journal_failing: str | None
     notifiers: list[OverviewNotifier]
