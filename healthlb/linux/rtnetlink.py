@@ -130,7 +130,7 @@ class Rtnetlink:
         self._socket.send(whole, socket.MSG_DONTWAIT)
         while len(answers) < len(part):
             data = self._receive(self._socket, until)
-            for sequence, number in _acknowledgements(data):
+            for sequence, number in acknowledgements(data):
                 if first <= sequence < first + len(part):
                     answers[sequence - first] = number
 
@@ -153,7 +153,7 @@ def _numbered(message: bytes, sequence: int) -> bytes:
     return message[:FLAGS_AT] + FLAGS.pack(flags | NLM_F_REQUEST | NLM_F_ACK, sequence) + message[end:]
 
 
-def _acknowledgements(data: bytes) -> list[tuple[int, int]]:
+def acknowledgements(data: bytes) -> list[tuple[int, int]]:
     """Return the sequence number and the positive errno of each answer in a datagram."""
     found = []
     start = 0

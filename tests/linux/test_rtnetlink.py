@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.linux.links import Links
-from healthlb.linux.rtnetlink import Change, Rtnetlink, _acknowledgements
+from healthlb.linux.rtnetlink import Change, Rtnetlink, acknowledgements
 
 HEADER = struct.Struct("=IHHII")
 PUT, WITHDRAW = 20, 21
@@ -120,7 +120,7 @@ def test_without_a_socket_every_change_is_told() -> None:
 
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_an_answer(data: bytes) -> None:
-    assert isinstance(_acknowledgements(data), list)
+    assert isinstance(acknowledgements(data), list)
 
 
 lengths = st.integers(0, 60)
