@@ -112,8 +112,9 @@ def test_addresses_that_adverts_do_not_list_move_along_with_their_device_and_lab
 def test_neither_dropped_an_advert_of_the_other(pair: Pair) -> None:
     for director in pair:
         if isinstance(director, Healthlb):
-            dropped = {each["name"]: each["dropped"] for each in director.director.status()["vrrp"] if each["dropped"]}
-            assert dropped == {}
+            status = director.director.status()["vrrp"]
+            dropped = {each["name"]: each["adverts"]["dropped_total"] for each in status}
+            assert {name: reasons for name, reasons in dropped.items() if reasons} == {}
         else:
             said = [line for line in director.logged().splitlines() if any(each in line for each in COMPLAINTS)]
             assert said == []
