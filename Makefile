@@ -11,6 +11,8 @@ SERVER_PACKAGES := nginx:nginx-light unbound:unbound postfix:postfix /usr/lib/do
     /usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules redis-server:redis-server memcached:memcached \
     slapd:slapd ldapsearch:ldap-utils freeradius:freeradius mariadbd:mariadb-server \
     /usr/lib/postgresql/*/bin/postgres:postgresql openssl:openssl
+# The other half of a pair of directors, and what the lab looks for processes with.
+PAIR_PACKAGES := keepalived:keepalived ps:procps
 # What looks at what people see: a browser, Prometheus with its promtool, the shells, and readers of manual pages.
 VIEWER_PACKAGES := chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core \
     prometheus:prometheus zsh:zsh fish:fish man:man-db groff:groff mandoc:mandoc
@@ -18,7 +20,7 @@ VIEWER_PACKAGES := chromium:chromium /usr/share/fonts/truetype/dejavu/DejaVuSans
 demo: $(VENV)/.installed lab-packages
 	@$(VENV)/bin/python tests/lab/demo.py
 
-test: LAB_PACKAGES += $(SERVER_PACKAGES) $(VIEWER_PACKAGES)
+test: LAB_PACKAGES += $(SERVER_PACKAGES) $(VIEWER_PACKAGES) $(PAIR_PACKAGES)
 test: $(VENV)/.installed lab-packages
 	$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),--cov)
 
@@ -33,7 +35,7 @@ check: $(VENV)/.installed
 	$(VENV)/bin/lint-imports
 
 # tests/bench/native_*.py run on this machine, tests/bench/bench_*.py inside a guest, one after the other.
-bench: LAB_PACKAGES += keepalived:keepalived nginx:nginx cc:build-essential
+bench: LAB_PACKAGES += $(PAIR_PACKAGES) nginx:nginx cc:build-essential
 bench: $(VENV)/.installed lab-packages
 	@export STATE_DIRECTORY=$$(mktemp -d) && trap 'rm -rf "$$STATE_DIRECTORY"' EXIT && \
 	for file in $(wildcard tests/bench/native_*.py); do PYTHONPATH=tests/lab $(VENV)/bin/python $$file || exit 1; done
