@@ -6,6 +6,7 @@ takes them between their choice and their use.
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import re
@@ -17,13 +18,17 @@ import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from healthlb.api.metrics import families
+from healthlb.api.exposition import CONTENT_TYPE
+from healthlb.api.metrics import families, pair
+from made_up_pair import PAIR
+from tests.api.conftest import degraded
 from waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -150,8 +155,31 @@ def director(servers: tuple[int, int], tmp_path_factory: pytest.TempPathFactory)
         running.stop()
 
 
+class OfAPair(http.server.BaseHTTPRequestHandler):
+    """Answers with the families of a pair, as the director of one does that does not run here."""
+
+    def do_GET(self) -> None:
+        """Answer a scrape."""
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE)
+        self.end_headers()
+        self.wfile.write("".join(pair.metrics(replace(degraded(), pair=PAIR))).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
-def query(director: Director, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
+def of_a_pair() -> Iterator[int]:
+    """Yield the port of what answers with the families of a pair."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OfAPair) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def query(director: Director, of_a_pair: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Query]:
     """Yield what asks a Prometheus that scrapes the director and has the rules."""
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yml").write_text(f"""
@@ -159,7 +187,7 @@ global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: ['{RULES}']
 scrape_configs:
   - job_name: healthlb
-    static_configs: [{{targets: ['{HOST}:{director.port}']}}]
+    static_configs: [{{targets: ['{HOST}:{director.port}', '127.0.0.1:{of_a_pair}']}}]
 """)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
