@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from healthlb.model.vrrp_status import PairStatus
+from made_up_pair import FAULT, MASTER
 from tests.page.browser import Reader
 from tests.page.scene import Scene, pool, real_server, snapshot
 
@@ -35,7 +37,7 @@ def test_hostile_names_and_reasons_are_inert(scene: Scene, read: Read) -> None:
     page.wait_for_selector(".drawer:not([hidden])")
     for text in (
         page.locator(".rows").inner_text(),
-        page.locator(".own").inner_text(),
+        page.locator(".own:not(.vrrp)").inner_text(),
         page.locator(".drawer").inner_text(),
     ):
         assert "<script>window.hacked=2</script>" in text
@@ -185,3 +187,26 @@ def test_without_scripts_no_word_of_a_heading_is_broken_on_320_pixels(scene: Sce
     for heading in page.get_by_role("columnheader").all():
         assert (heading.bounding_box() or {})["height"] < 60
     assert page.locator("main").bounding_box()["width"] <= NARROW["width"]
+
+
+def test_an_instance_that_changes_hands_does_so_on_the_page(scene: Scene, read: Read) -> None:
+    one = snapshot([pool("shop", [real_server("web1", 1)])])
+    evil = replace(MASTER, name=EVIL, addresses=(NAME,))
+    scene.current = replace(one, pair=PairStatus((evil,)))
+    reader = read()
+    page = reader.open()
+    assert "role MASTER" in page.locator(".director").inner_text()
+    row = page.locator(".vrrp tbody tr")
+    assert [each in row.inner_text() for each in ("MASTER", "90 of 150", "this director", NAME)] == [True] * 4
+    assert page.evaluate("window.hacked") is None
+    scene.current = replace(one, pair=PairStatus((replace(FAULT, name=EVIL),)))
+    reader.until("document.querySelector('.vrrp tbody .state.down')?.textContent === 'FAULT'")
+    reader.until("document.querySelector('.director').textContent.includes('role FAULT')")
+    assert "eth1 is down" in page.locator(".own:not(.vrrp)").inner_text()
+    assert reader.inaccessible() == []
+    page.emulate_media(color_scheme="dark")
+    assert reader.inaccessible("color-contrast") == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    scene.current = one
+    reader.until("document.querySelector('.vrrp').hidden")
