@@ -20,18 +20,27 @@ class PeerError(Exception):
 
 async def side_at(url: str, worker: Worker, deadline: float = DEADLINE) -> Side:
     """Return the director whose `api.listen` is at a URL; raise PeerError. What takes long is done by the worker."""
+    place = _place(url)
     try:
         async with asyncio.timeout(deadline):
-            body = await _status(url)
+            body = await _status(url, place)
             return await worker.do(lambda: _side(body))
     except TimeoutError as error:
-        raise PeerError(f"it did not answer at {url} within {deadline:g} seconds") from error
+        raise PeerError(f"it did not answer at {place} within {deadline:g} seconds") from error
+    except aiohttp.InvalidURL as error:  # it repeats the whole URL
+        raise PeerError(f"it cannot be asked at {place}: that is no URL") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PeerError(f"it cannot be asked at {url}: {reason}") from error
+        raise PeerError(f"it cannot be asked at {place}: {reason}") from error
 
 
-async def _status(url: str) -> bytes:
+def _place(url: str) -> str:
+    """Return a URL without what may be secret in it, a name and a password (RFC 3986 section 3.2.1)."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('/')[0]}" if rest else "what is no URL"
+
+
+async def _status(url: str, place: str) -> bytes:
     # No proxy of the environment, no cookie and no redirect: the answer is to be this director's.
     timeout = aiohttp.ClientTimeout(total=None)
     async with (
@@ -41,12 +50,12 @@ async def _status(url: str) -> bytes:
         ) as answer,
     ):
         if answer.status != 200:
-            raise PeerError(f"it answered {answer.status} at {url}")
+            raise PeerError(f"it answered {answer.status} at {place}")
         body = bytearray()
         async for piece in answer.content.iter_any():
             body += piece
             if len(body) > LARGEST:
-                raise PeerError(f"its answer at {url} is larger than {LARGEST} bytes")
+                raise PeerError(f"its answer at {place} is larger than {LARGEST} bytes")
         return bytes(body)
 
 

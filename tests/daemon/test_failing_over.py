@@ -230,6 +230,20 @@ def test_a_director_that_cannot_be_reached_is_a_reason(url: str) -> None:
         asyncio.run(run())
 
 
+@pytest.mark.parametrize("url", ["http://ann:hush@127.0.0.1:1/", "http://ann:hush@[", "http://ann:x/hush@127.0.0.1"])
+def test_a_password_in_the_url_is_told_to_nobody(url: str) -> None:
+    async def run() -> None:
+        worker = Worker("peer")
+        try:
+            await side_at(url, worker)
+        finally:
+            worker.close()
+
+    with pytest.raises(PeerError) as told:
+        asyncio.run(run())
+    assert "hush" not in str(told.value)
+
+
 def test_the_made_up_pair_is_known_from_its_own_status() -> None:
     outcome, _ = ordered(replace(HERE, pair=PAIR), there(HERE), force=True)
     assert outcome.differences == ("connection sync: lb2 takes in no connections, established ones would end",)
