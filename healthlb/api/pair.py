@@ -3,6 +3,7 @@
 Names here are public: add freely, change none.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from healthlb.api import shapes
@@ -12,6 +13,8 @@ from healthlb.model.snapshot import Snapshot
 from healthlb.model.vrrp_status import InstanceStatus, PairStatus, SpeakerStatus, SyncStatus
 
 _ALONE = PairStatus()
+_NAMED = 3
+"""Instances that the role names each."""
 
 
 def pair_of(snapshot: Snapshot) -> PairStatus:
@@ -103,10 +106,12 @@ def warnings(pair: PairStatus) -> Iterator[str]:
 
 
 def role(pair: PairStatus) -> str | None:
-    """Return this director's role: the state of its instances where they have one, else each with its own."""
-    states = {each.state for each in pair.instances}
+    """Return this director's role: the state that its instances have, each with its own, or how many have each."""
+    states = Counter(each.state for each in pair.instances)
     if not states:
         return None
     if len(states) == 1:
-        return str(states.pop())
+        return str(next(iter(states)))
+    if len(pair.instances) > _NAMED:
+        return ", ".join(f"{number} {state}" for state, number in states.items())
     return ", ".join(f"{each.name} {each.state}" for each in pair.instances)

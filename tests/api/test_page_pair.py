@@ -42,6 +42,7 @@ def with_pair(source: Any, pair: PairStatus | None) -> Snapshot:
         (PairStatus((BACKUP, dataclasses.replace(BACKUP, name="VI_3"))), "BACKUP"),
         (PairStatus((FAULT,)), "FAULT"),
         (PAIR, "VI_1 MASTER, VI_2 BACKUP"),
+        (PairStatus((MASTER, BACKUP, BACKUP, BACKUP)), "1 MASTER, 3 BACKUP"),
     ],
 )
 def test_the_headline_has_the_role_of_the_director(source: Any, pair: PairStatus | None, role: str | None) -> None:
