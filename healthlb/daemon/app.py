@@ -198,11 +198,11 @@ class Director:
             await self._doors.open(config.api)
         except ListenError as error:
             raise StartError(str(error)) from error
+        await self.pair.begin()
         await self._fitness.look_around(config)
         await self._fitness.look_at_plugins()
         await self.controller.make_pass()
         self.memory.begin()
-        await self.pair.begin()
         await self._follow(config)
         gc.collect()
         gc.freeze()
