@@ -7,6 +7,7 @@ What schedulers make of a weight: Linux net/netfilter/ipvs/ip_vs_rr.c, ip_vs_lc.
 import os
 from collections.abc import Callable, Iterator
 
+from healthlb.config.vrrp_advice import vrrp_advice
 from healthlb.model.config import Config, Quorum, RealServer, VirtualServer
 from healthlb.model.notifiers import Webhook
 
@@ -30,7 +31,7 @@ def advice(config: Config) -> tuple[str, ...]:
         names = [pool.name for pool in pools if concerns(pool)]
         if names:
             found.append(f"virtual_servers.{_listed(names)}: {sentence}")
-    return (*found, *_unshared(config), *_in_the_clear(config), *_unread(config))
+    return (*found, *_unshared(config), *_in_the_clear(config), *_unread(config), *vrrp_advice(config.vrrp))
 
 
 def _climbs(server: RealServer) -> bool:

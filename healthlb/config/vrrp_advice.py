@@ -1,0 +1,43 @@
+"""What the section `vrrp` says that is no fault and yet will hardly do what was meant on this machine."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+from healthlb.model.vrrp import OWNER, Vrrp, VrrpInstance
+
+QUICKEST = 0.05
+"""Seconds between adverts below which a busy peer has been seen to miss three in a row."""
+
+
+def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
+    """Yield one sentence for each thing to think about. It asks for interfaces and files, and is for a thread."""
+    if vrrp is None:
+        return
+    here = {name for _, name in socket.if_nameindex()}
+    for name, instance in vrrp.instances.items():
+        for sentence in _of_instance(instance, here):
+            yield f"vrrp.instances.{name}: {sentence}"
+    if vrrp.sync is not None and vrrp.sync.interface not in here:
+        yield f"vrrp.sync: there is no interface {vrrp.sync.interface} on this machine now"
+    grouped = {name for members in vrrp.groups.values() for name in members}
+    alone = [name for name in vrrp.instances if name not in grouped]
+    if len(vrrp.instances) > 1 and alone:
+        yield (
+            f"vrrp: {', '.join(alone)} may have another master than the other instances; where a client's way in and "
+            "its way back must be one director's, put them in a group"
+        )
+
+
+def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
+    tracked = {each.name for each in instance.track.interfaces}
+    devices = {each.device for each in (*instance.addresses, *instance.excluded)}
+    absent = sorted(({instance.interface} | tracked | devices) - here - {""})
+    if absent:
+        yield f"there is no interface {', '.join(absent)} on this machine now"
+    if instance.password_file and not os.access(instance.password_file, os.R_OK):
+        yield f"password_file {instance.password_file} is not there, or not for this user to read"
+    if instance.interval < QUICKEST:
+        yield f"interval {instance.interval * 1000:g}ms leaves a busy peer little time: 50ms and more is safe"
+    if instance.priority == OWNER and (instance.track.virtual_servers or instance.track.checks):
+        yield "the owner of the addresses (priority 255) keeps its priority whatever is tracked by weight"

@@ -1,0 +1,49 @@
+"""What to think about in the section `vrrp`, on this machine."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from healthlb.config.vrrp_advice import vrrp_advice
+from healthlb.model.vrrp import ConnectionSync, Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
+
+VI_1 = VrrpInstance("VI_1", "lo", 51, 4, (VirtualAddress("192.0.2.10", 24),))
+
+
+def told(*instances: VrrpInstance, **more: object) -> list[str]:
+    vrrp = Vrrp({each.name: each for each in instances})
+    return list(vrrp_advice(replace(vrrp, **more)))  # type: ignore[arg-type]
+
+
+def test_a_file_that_fits_this_machine_needs_no_advice() -> None:
+    assert list(vrrp_advice(None)) == []
+    assert told(VI_1) == []
+
+
+def test_interfaces_that_are_not_there_are_told() -> None:
+    track = Track(interfaces=(Tracked("eth8"),))
+    (sentence,) = told(replace(VI_1, interface="eth9", track=track))
+    assert sentence == ("vrrp.instances.VI_1: there is no interface eth8, eth9 on this machine now")
+    (sentence,) = told(VI_1, sync=ConnectionSync("eth9", 51))
+    assert sentence == "vrrp.sync: there is no interface eth9 on this machine now"
+
+
+def test_a_password_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (sentence,) = told(replace(VI_1, version=2, password_file=str(tmp_path / "none")))
+    assert "password_file" in sentence
+
+
+def test_an_interval_that_leaves_no_time_is_told() -> None:
+    assert told(replace(VI_1, interval=0.05)) == []
+    assert "interval 20ms" in told(replace(VI_1, interval=0.02))[0]
+
+
+def test_an_owner_whose_priority_should_follow_something_is_told() -> None:
+    owner = replace(VI_1, priority=255, track=Track(virtual_servers=(Tracked("shop", -60),)))
+    assert "keeps its priority" in told(owner)[0]
+
+
+def test_instances_that_may_part_are_told_unless_they_are_grouped() -> None:
+    other = replace(VI_1, name="VI_2", router_id=52)
+    (sentence,) = told(VI_1, other)
+    assert "VI_1, VI_2 may have another master" in sentence
+    assert told(VI_1, other, groups={"G": ("VI_1", "VI_2")}) == []
