@@ -77,7 +77,8 @@ def test_a_reload_changes_a_master_and_leaves_it_one(pair: Pair) -> None:
     instance = TOLD.instances[NAME]
     for priority in (140, 150):
         ours.vrrp = replace(TOLD, instances={NAME: replace(instance, priority=priority)})
-        ours.director.reload(ours.text())
+        ours.director.write(ours.text())
+        os.kill(ours.process.pid, signal.SIGHUP)
         eventually(lambda: shown(ours)["priority"]["effective"], priority.__eq__)
         assert shown(ours)["state"] == "MASTER"
     assert ours.speaker() == speaker
