@@ -1,0 +1,306 @@
+"""The process that speaks VRRP, told by a test what a director tells it, beside its like and beside keepalived."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from healthlb.model.vrrp import Peer, Tracked, VirtualAddress, Vrrp
+from healthlb.model.vrrp_events import (
+    BecameMaster,
+    EnteredFault,
+    MasterChanged,
+    SplitBrainEnded,
+    SplitBrainSeen,
+    VrrpPriorityChanged,
+)
+from healthlb.model.vrrp_status import TrackStatus
+from healthlb.speaker.wire import HandOver, Heartbeat, InterfacesChanged, Standings, Stop, TakeBack
+from pair import GATEWAY, SHARED, PairNetwork, has
+from pair_directors import NAME, Keepalived, standard
+from scripted import ScriptedParent
+from topology import end
+from waiting import eventually
+
+LATE = (
+    "link add late type veth peer name later",
+    "address add 192.0.2.99/24 dev late",
+    "link set late up",
+    "link set later up",
+)
+Speaking = Callable[[int, Vrrp], ScriptedParent]
+
+
+@pytest.fixture
+def network(pair_network_of_the_guest: PairNetwork) -> Iterator[PairNetwork]:
+    """Yield the network and mend its cables: a speaker that ends takes everything else back itself."""
+    yield pair_network_of_the_guest
+    for director in pair_network_of_the_guest.directors[:2]:
+        pair_network_of_the_guest.mend(director)
+
+
+@pytest.fixture
+def speaking(pair_network_of_the_guest: PairNetwork, tmp_path: Path) -> Iterator[Speaking]:
+    """Yield what starts a speaker on a director's machine and tells it what to speak."""
+    with contextlib.ExitStack() as stack:
+
+        def start(place: int, vrrp: Vrrp) -> ScriptedParent:
+            parent = ScriptedParent(pair_network_of_the_guest.directors[place], tmp_path / f"speaker-{place}")
+            stack.callback(parent.close)
+            parent.set_up(vrrp)
+            return parent
+
+        yield start
+
+
+def gone(parent: ScriptedParent, *addresses: str) -> None:
+    for address in addresses or (SHARED, GATEWAY):
+        eventually(lambda address=address: has(parent.machine, address), (False).__eq__)
+
+
+def of(parent: ScriptedParent, kind: type) -> list[object]:
+    parent.listen()
+    return [event for event in parent.events if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_two_speakers_have_one_master_who_gives_up_in_order(speaking: Speaking, family: int) -> None:
+    best, other = speaking(0, standard(150, family=family)), speaking(1, standard(100, family=family))
+    shown = best.becomes("MASTER")
+    status = eventually(other.instance, lambda known: known.master_priority == 150)
+    assert (status.state, status.master, status.interval) == ("BACKUP", shown.master, 0.1)
+    address = shown.addresses[0].split("/")[0]
+    eventually(lambda: has(best.machine, address), bool)
+    assert not has(other.machine, address)
+    best.say(Stop())
+    assert best.ends() == 0
+    assert not has(best.machine, address)
+    assert other.becomes("MASTER").became_master_total == 1
+    assert of(other, BecameMaster) == [BecameMaster(NAME, 100, "the master gave up")]
+    assert [event.master for event in of(other, MasterChanged)] == [shown.master]
+
+
+def test_the_end_of_the_director_ends_its_speaker_in_order(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    other.becomes("BACKUP")
+    best.hang_up()
+    assert best.ends() == 0
+    gone(best)
+    other.becomes("MASTER")
+    assert [event.why for event in of(other, BecameMaster)] == ["the master gave up"]
+
+
+def test_a_signal_ends_a_speaker_in_order_and_a_terminal_s_does_not(speaking: Speaking) -> None:
+    best = speaking(0, standard(150))
+    best.becomes("MASTER")
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(best.process.pid, number)
+    best.set_up(standard(150))
+    assert end(best.process) == 0
+    gone(best)
+
+
+def test_a_director_that_does_not_read_delays_no_advert(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    eventually(lambda: other.instance().adverts_received_total, lambda total: total > 100, deadline=120)
+    assert of(other, BecameMaster) == []
+    assert best.instance().adverts_sent_total >= 100
+
+
+def test_a_stopped_speaker_hears_the_master_before_it_declares_him_dead(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    other.becomes("BACKUP")
+    before = best.instance().adverts_sent_total
+    os.kill(other.process.pid, signal.SIGSTOP)
+    eventually(lambda: best.instance().adverts_sent_total, lambda total: total > before + 10)
+    os.kill(other.process.pid, signal.SIGCONT)
+    heard = other.instance().adverts_received_total
+    eventually(lambda: other.instance().adverts_received_total, lambda total: total > heard + 10)
+    assert of(other, BecameMaster) == []
+
+
+def test_a_link_that_goes_down_is_a_fault_without_a_word_of_the_director(
+    speaking: Speaking, network: PairNetwork
+) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    network.unplug(best.machine, "outer")
+    assert best.becomes("FAULT").faults == ("interface eth0 is down (it is down or has no carrier)",)
+    gone(best)
+    other.becomes("MASTER")
+    network.mend(best.machine)
+    best.becomes("MASTER")
+    other.becomes("BACKUP")
+    assert len(of(best, EnteredFault)) == 1
+
+
+def test_an_interface_with_a_weight_changes_the_priority(speaking: Speaking, network: PairNetwork) -> None:
+    weighed = standard(150).instances[NAME]
+    track = replace(weighed.track, interfaces=(Tracked("eth1", -60),))
+    best, other = speaking(0, Vrrp({NAME: replace(weighed, track=track)})), speaking(1, standard(100))
+    best.becomes("MASTER")
+    network.unplug(best.machine, "inner")
+    other.becomes("MASTER")
+    assert best.becomes("BACKUP").effective_priority == 90
+    assert of(best, VrrpPriorityChanged) == [VrrpPriorityChanged(NAME, 150, 90, "interface eth1 is down")]
+
+
+def test_what_the_director_tracks_changes_the_priority(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    best.say(Standings({NAME: (TrackStatus("virtual_server", "shop", up=False, weight=-60, reason="no quorum"),)}))
+    other.becomes("MASTER")
+    assert best.becomes("BACKUP").effective_priority == 90
+    best.say(Standings({NAME: (TrackStatus("virtual_server", "shop", up=False, weight=None, reason="no quorum"),)}))
+    assert best.becomes("FAULT").faults == ("virtual server shop is down (no quorum)",)
+    best.say(Standings({NAME: (TrackStatus("virtual_server", "shop", up=True, weight=None),)}))
+    best.becomes("MASTER")
+
+
+def test_a_director_without_signs_of_work_loses_to_anybody(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    best.set_up(standard(150), checks_deadline=2.0)
+    other.becomes("MASTER")
+    assert best.becomes("BACKUP").effective_priority == 1
+    best.say(Heartbeat())
+    best.becomes("MASTER")
+
+
+def test_an_operator_hands_over_and_takes_back(speaking: Speaking) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    best.say(HandOver(NAME))
+    other.becomes("MASTER")
+    assert best.becomes("BACKUP").yielded
+    gone(best)
+    best.say(TakeBack(NAME))
+    best.becomes("MASTER")
+    other.becomes("BACKUP")
+
+
+def test_a_reload_that_changes_addresses_keeps_the_master(speaking: Speaking) -> None:
+    best = speaking(0, standard(150))
+    best.becomes("MASTER")
+    instance = standard(150).instances[NAME]
+    more = replace(instance, addresses=(VirtualAddress("192.0.2.11", 24),))
+    best.set_up(Vrrp({NAME: more}))
+    eventually(lambda: has(best.machine, "192.0.2.11"), bool)
+    gone(best, SHARED)
+    assert has(best.machine, GATEWAY)
+    assert best.instance().became_master_total == 1
+    best.set_up(Vrrp({}))
+    gone(best, "192.0.2.11", GATEWAY)
+
+
+def test_an_address_that_somebody_removes_comes_back(speaking: Speaking) -> None:
+    best = speaking(0, standard(150))
+    best.becomes("MASTER")
+    best.machine.ip(f"address delete {SHARED}/24 dev eth0")
+    eventually(lambda: has(best.machine, SHARED), bool)
+
+
+def test_an_interface_that_is_not_there_is_a_fault_until_it_is(speaking: Speaking) -> None:
+    instance = replace(standard(150).instances[NAME], interface="late", excluded=(), source="192.0.2.99")
+    with_source = Vrrp({NAME: replace(instance, source="")})
+    best = speaking(0, with_source)
+    best.becomes("FAULT")
+    try:
+        best.machine.ip(*LATE)
+        eventually(lambda: (best.listen(), best.others)[1], lambda told: InterfacesChanged(("late",)) in told)
+        best.set_up(with_source)
+        best.becomes("MASTER")
+        best.machine.ip("link delete late")
+        gone = "interface late is down (there is no such interface)"
+        eventually(lambda: best.becomes("FAULT").faults, lambda faults: gone in faults)
+    finally:
+        best.machine.attempt("ip", "link", "delete", "late")
+
+
+def test_members_of_a_group_change_state_together(speaking: Speaking, network: PairNetwork) -> None:
+    one = standard(150).instances[NAME]
+    inner = replace(one, name="inside", interface="eth1", addresses=(VirtualAddress(GATEWAY, 24),), excluded=())
+    both = {NAME: replace(one, excluded=()), "inside": inner}
+    best = speaking(0, Vrrp(both, {"both": (NAME, "inside")}))
+    lower = {name: replace(instance, priority=100) for name, instance in both.items()}
+    other = speaking(1, Vrrp(lower, {"both": (NAME, "inside")}))
+    for name in both:
+        assert best.becomes("MASTER", name).group == "both"
+    network.unplug(best.machine, "inner")
+    for name in both:
+        best.becomes("FAULT", name)
+        other.becomes("MASTER", name)
+
+
+def test_a_partition_that_heals_is_told_and_ends_with_the_right_master(
+    speaking: Speaking, network: PairNetwork
+) -> None:
+    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best.becomes("MASTER")
+    network.cut(best.machine)
+    other.becomes("MASTER")
+    network.mend(best.machine)
+    other.becomes("BACKUP")
+    eventually(lambda: len(of(best, SplitBrainSeen)), lambda seen: seen <= 1)
+    if of(best, SplitBrainSeen):
+        eventually(lambda: of(best, SplitBrainEnded), bool)
+
+
+@pytest.mark.parametrize("ours", [150, 50])
+def test_keepalived_and_a_speaker_follow_one_another(
+    speaking: Speaking, network: PairNetwork, tmp_path: Path, ours: int
+) -> None:
+    keepalived = Keepalived(network, network.directors[1], tmp_path, standard(100))
+    keepalived.start()
+    try:
+        parent = speaking(0, standard(ours))
+        parent.becomes("MASTER" if ours > 100 else "BACKUP")
+        keepalived.becomes("BACKUP" if ours > 100 else "MASTER")
+        if ours > 100:
+            parent.say(Stop())
+            parent.ends()
+            keepalived.becomes("MASTER")
+        else:
+            keepalived.kill()
+            assert parent.becomes("MASTER").split_brain == ""
+    finally:
+        if keepalived.running():
+            keepalived.stop()
+
+
+def test_a_speaker_speaks_by_unicast_alone(speaking: Speaking, network: PairNetwork) -> None:
+    sources = [network.source(each) for each in network.directors]
+    best, other = (
+        speaking(place, standard(priority, source=sources[place], peers=(Peer(sources[1 - place]),)))
+        for place, priority in ((0, 150), (1, 100))
+    )
+    best.becomes("MASTER")
+    assert other.becomes("BACKUP").became_master_total == 0
+    eventually(lambda: other.instance().master, sources[0].__eq__)
+
+
+def test_a_virtual_router_s_own_interface_comes_and_goes_with_the_speaker(speaking: Speaking) -> None:
+    best = speaking(0, standard(150, mac=True, excluded=()))
+    best.becomes("MASTER")
+    eventually(lambda: has(best.machine, SHARED), bool)
+    assert "vrrp4-51" in best.machine.run("ip", "-oneline", "link", "show", "type", "macvlan")
+    assert best.state().problems == ()
+    best.say(Stop())
+    assert best.ends() == 0
+    assert best.machine.run("ip", "-oneline", "link", "show", "type", "macvlan") == ""
+
+
+def test_a_speaker_in_a_guest_is_in_real_time_with_its_memory_locked(speaking: Speaking) -> None:
+    best = speaking(0, standard(150))
+    best.becomes("MASTER")
+    process = best.state().speaker
+    assert (process.running, process.real_time, process.memory_locked, process.problem) == (True, True, True, "")
+    assert process.pid == best.process.pid
+    eventually(lambda: best.state().speaker.lateness, lambda lateness: 0 < lateness[0] <= lateness[1] <= lateness[2])

@@ -1,0 +1,86 @@
+"""What the speaker's loop rests on: a timer that is exact, lateness in bounded room, a director that does not read."""
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from healthlb.model.vrrp_events import SpeakerFailed
+from healthlb.speaker.channel import WAITING, Channel
+from healthlb.speaker.lateness import Lateness
+from healthlb.speaker.timer import Timer
+from healthlb.speaker.wire import PIECE, Assembler, Happened, Heartbeat, pieces, socket_pair
+
+
+@given(st.lists(st.floats(0, 40), min_size=1, max_size=300))
+def test_lateness_is_told_within_a_quarter_and_its_worst_exactly(late: list[float]) -> None:
+    lateness = Lateness()
+    for each in late:
+        lateness.note(5.0, each)
+    median, high, worst = lateness.summary(5.0)
+    assert median <= high <= worst == max(late)
+    true = sorted(late)[(len(late) - 1) // 2]
+    assert min(true, worst) <= median <= max(true * 1.25, 1e-5)
+
+
+def test_lateness_forgets_after_a_minute() -> None:
+    lateness = Lateness()
+    lateness.note(5.0, 1.0)
+    assert lateness.summary(50.0)[2] == 1.0
+    assert lateness.summary(75.0) == (0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def timer() -> Iterator[Timer]:
+    timer = Timer()
+    with closing(timer):
+        yield timer
+
+
+def test_a_timer_never_rings_early_and_rings_for_a_moment_that_has_passed(timer: Timer) -> None:
+    for wait in (0.0, 0.0004, 0.003):
+        moment = time.monotonic() + wait
+        timer.set(moment)
+        assert select.select([timer], [], [], 60)[0]
+        assert time.monotonic() >= moment
+        timer.rang()
+        assert not select.select([timer], [], [], 0)[0]
+
+
+def test_a_timer_that_is_set_to_never_does_not_ring(timer: Timer) -> None:
+    timer.set(time.monotonic())
+    timer.set(None)
+    assert not select.select([timer], [], [], 0)[0]
+
+
+def test_a_director_that_does_not_read_costs_bounded_room_and_hears_the_oldest_first() -> None:
+    end, other = socket_pair()
+    channel = Channel(end)
+    with closing(other), closing(channel):
+        for number in range(2 * WAITING):
+            channel.say(Happened(SpeakerFailed(str(number)), 0.0))
+        assert 0 < channel.lost <= WAITING
+        assert not channel.idle
+        assembler, heard = Assembler(parent=True), []
+        while not channel.idle:
+            channel.flush()
+            while select.select([other], [], [], 0)[0]:
+                message = assembler.take(other.recv(PIECE + 1))
+                assert isinstance(message, Happened)
+                heard.append(message.event)
+        assert heard == [SpeakerFailed(str(number)) for number in range(len(heard))]
+
+
+def test_the_end_of_the_director_is_told_after_what_it_said() -> None:
+    end, other = socket_pair()
+    channel = Channel(end)
+    with closing(channel):
+        for piece in pieces(Heartbeat()):
+            other.send(piece)
+        other.close()
+        assert list(channel.heard()) == [Heartbeat()]
+        assert channel.ended
