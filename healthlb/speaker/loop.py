@@ -281,7 +281,7 @@ class Speaker:
             name = voice.spoken.name
             voice.group = self._group_of[name].name if name in grouped else ""
 
-    def _stand(self, now: float, voice: Voice, *, anew: bool = False) -> None:
+    def _stand(self, now: float, voice: Voice, *, anew: bool = False, why: str = "") -> None:
         """Give an instance the priority and the faults that it has with everything tracked as it is now."""
         name, before = voice.spoken.name, voice.standing
         group, machine = self._group_of[name], voice.machine
@@ -289,10 +289,9 @@ class Speaker:
         self._changed = self._changed or found != before
         priority = BLIND if self._blind else found.priority
         if priority != machine.priority:
-            why = _why(before.statuses, found.statuses) or ("the director gave no sign of work" if self._blind else "")
             if machine.state != "INIT":
-                why = why or "the director told so"
-                self._happened(VrrpPriorityChanged(name, machine.priority, priority, why))
+                told = why or _why(before.statuses, found.statuses) or "the file says so"
+                self._happened(VrrpPriorityChanged(name, machine.priority, priority, told))
             self._changed = True
             self._carry_out(group.set_priority(now, name, priority))
         if found.faults and (anew or found.faults != before.faults):
@@ -301,11 +300,13 @@ class Speaker:
             self._carry_out(group.mend(now, name))
 
     def _see_whether_blind(self, now: float) -> None:
-        blind = self._deadline is not None and now - self._heartbeat_at >= self._deadline
+        deadline = self._deadline
+        blind = deadline is not None and now - self._heartbeat_at >= deadline
         if blind != self._blind:
             self._blind = blind
+            why = f"the director proved no work for {deadline:g} s" if blind else "the director works again"
             for voice in self._voices.values():
-                self._stand(now, voice)
+                self._stand(now, voice, why=why)
 
     def _beat(self, now: float) -> None:
         """Do what has time."""

@@ -108,9 +108,9 @@ def test_a_signal_ends_a_speaker_in_order_and_a_terminal_s_does_not(speaking: Sp
 def test_a_director_that_does_not_read_delays_no_advert(speaking: Speaking) -> None:
     best, other = speaking(0, standard(150)), speaking(1, standard(100))
     best.becomes("MASTER")
-    eventually(lambda: other.instance().adverts_received_total, lambda total: total > 100, deadline=120)
+    eventually(lambda: other.instance().adverts_received_total, lambda total: total > 30)
     assert of(other, BecameMaster) == []
-    assert best.instance().adverts_sent_total >= 100
+    assert best.instance().adverts_sent_total >= 30
 
 
 def test_a_stopped_speaker_hears_the_master_before_it_declares_him_dead(speaking: Speaking) -> None:
@@ -145,11 +145,11 @@ def test_an_interface_with_a_weight_changes_the_priority(speaking: Speaking, net
     weighed = standard(150).instances[NAME]
     track = replace(weighed.track, interfaces=(Tracked("eth1", -60),))
     best, other = speaking(0, Vrrp({NAME: replace(weighed, track=track)})), speaking(1, standard(100))
-    best.becomes("MASTER")
+    eventually(lambda: best.becomes("MASTER").effective_priority, (150).__eq__)
     network.unplug(best.machine, "inner")
     other.becomes("MASTER")
     assert best.becomes("BACKUP").effective_priority == 90
-    assert of(best, VrrpPriorityChanged) == [VrrpPriorityChanged(NAME, 150, 90, "interface eth1 is down")]
+    assert of(best, VrrpPriorityChanged)[-1] == VrrpPriorityChanged(NAME, 150, 90, "interface eth1 is down")
 
 
 def test_what_the_director_tracks_changes_the_priority(speaking: Speaking) -> None:
@@ -172,6 +172,8 @@ def test_a_director_without_signs_of_work_loses_to_anybody(speaking: Speaking) -
     assert best.becomes("BACKUP").effective_priority == 1
     best.say(Heartbeat())
     best.becomes("MASTER")
+    whys = ["the director proved no work for 2 s", "the director works again"]
+    assert [event.why for event in of(best, VrrpPriorityChanged)][:2] == whys
 
 
 def test_an_operator_hands_over_and_takes_back(speaking: Speaking) -> None:
