@@ -51,25 +51,28 @@ def follow(instances: Iterable[VrrpInstance], path: Path = REFUSALS) -> None:
 
 
 def refuse(addresses: Iterable[str], path: Path = REFUSALS) -> None:
-    """Drop all packets to these addresses and to no others, from one moment to the next; raise AcceptanceError.
+    """Drop all packets to these addresses (one at least) and to no others, at one stroke; raise AcceptanceError.
 
     What IPVS takes goes on, and so does IPv6 neighbour discovery (RFC 9568 section 6.4.3). It is written down first so
     that `withdraw` works after the death of whoever called this. A kernel without xt_ipvs also drops what IPVS hands to
-    programs of this very machine (a real server that is the director itself, by dr).
+    programs of this very machine: a real server that is the director itself, by dr, or a client on it.
     """
     listed = sorted(set(addresses))
-    what = f"packets to {listed[0]}" + (f" and {len(listed) - 1} other addresses" if len(listed) > 1 else "")
-    written = _written(Change(what, dropping(listed, ipvs=True), dropping_nothing()), path)
+    what = f"packets to {listed[0]}" + (f" and {len(listed) - 1} more" if len(listed) > 1 else "")
+    put = dropping(listed, ipvs=True)
+    try:
+        write_claims([Change(what, put, dropping_nothing())], path)
+    except OSError as problem:
+        reason = f"it cannot be written down in {path}: {problem.strerror or problem}"
+        raise AcceptanceError(f"{what} are not dropped: {reason}") from problem
     try:
         try:
-            _send(dropping(listed, ipvs=True))
+            _send(put)
         except FileNotFoundError:
             # So the kernel says that it has no xt_ipvs.
             _send(dropping(listed, ipvs=False))
     except OSError as problem:
         raise AcceptanceError(f"{what} are not dropped: {_reason(problem)}") from problem
-    if written:
-        raise AcceptanceError(written)
 
 
 def withdraw(path: Path = REFUSALS) -> None:
@@ -90,17 +93,8 @@ def withdraw(path: Path = REFUSALS) -> None:
         raise AcceptanceError(f"packets to virtual addresses may still be dropped: {reason}") from problem
 
 
-def _written(change: Change, path: Path) -> str:
-    """Write down what is about to be put into the kernel; return a clause if that cannot be."""
-    try:
-        write_claims([change], path)
-    except OSError as problem:
-        return f"that {change.what} are dropped cannot be written down in {path}: {problem.strerror or problem}"
-    return ""
-
-
 def _reason(problem: OSError) -> str:
-    return "the kernel has no nf_tables" if problem.errno in NO_NFTABLES else problem.strerror or str(problem)
+    return "the kernel has no nf_tables for IP" if problem.errno in NO_NFTABLES else problem.strerror or str(problem)
 
 
 def _send(batch: bytes) -> None:

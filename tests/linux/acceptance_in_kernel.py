@@ -158,7 +158,7 @@ def test_a_kernel_without_nftables_is_told_in_one_sentence(
 ) -> None:
     # The subsystem of connection tracking has no transactions: this is how the kernel answers where there is none.
     changed(monkeypatch, bytes([0, 10]), bytes([0, 1]))
-    clause = f"packets to {VIRTUAL} and 1 other addresses are not dropped: the kernel has no nf_tables"
+    clause = f"packets to {VIRTUAL} and 1 more are not dropped: the kernel has no nf_tables for IP"
     with pytest.raises(AcceptanceError, match=clause):
         refuse([VIRTUAL, VIRTUAL6], path)
     assert ask(client, VIRTUAL, 8080) == "director"
