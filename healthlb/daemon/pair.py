@@ -3,12 +3,15 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
+from healthlb.daemon.accepting import Accepting
 from healthlb.daemon.handing_over import HandingOver
 from healthlb.daemon.pairing import Pairing
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.syncing import Syncing
 from healthlb.daemon.tasks import Tasks
+from healthlb.linux.acceptance import refused
 from healthlb.linux.ipvs_sync import KernelSync
 from healthlb.model.changes import Actor, FailoverOutcome
 from healthlb.model.vrrp import Vrrp
@@ -37,6 +40,9 @@ class Pair:
         )
         table = KernelSync() if kernel else None
         self.syncing = Syncing(table, tell, self.pairing.is_master, chance)
+        self._accepting: Accepting | None = None
+        self._kernel = kernel
+        self._tell = tell
         self._handing_over = HandingOver(self.pairing, tell)
 
     async def begin(self) -> None:
@@ -48,6 +54,7 @@ class Pair:
         self._vrrp = vrrp
         self.pairing.adopt(vrrp)
         self.syncing.adopt(vrrp)
+        self._accept(vrrp)
         if self._sync is None and vrrp is not None and vrrp.sync is not None:
             self._sync = self._tasks.begin(self.syncing.run())
 
@@ -63,7 +70,11 @@ class Pair:
         """Return what is known of the pair; None where the file has no `vrrp`."""
         if self._vrrp is None:
             return None
-        return PairStatus(self.pairing.instances(), self.syncing.statuses(), self.pairing.speaker())
+        speaker = self.pairing.speaker()
+        if speaker is not None and self._accepting is not None and self._accepting.problem:
+            problem = "; ".join(filter(None, (speaker.problem, self._accepting.problem)))
+            speaker = replace(speaker, problem=problem)
+        return PairStatus(self.pairing.instances(), self.syncing.statuses(), speaker)
 
     def peer(self) -> str:
         """Return where the other director's status is, empty where the file does not say."""
@@ -82,6 +93,16 @@ class Pair:
         finally:
             await self._tasks.stop()
             await self.syncing.close()
+            if self._accepting is not None:
+                await self._accepting.close()
+
+    def _accept(self, vrrp: Vrrp | None) -> None:
+        """Follow what is to be accepted once there is anything that is not: the table of filters is one a machine."""
+        if self._accepting is None and self._kernel and vrrp is not None and refused(vrrp.instances.values()):
+            self._accepting = Accepting(self._tell)
+            self._tasks.begin(self._accepting.run())
+        if self._accepting is not None:
+            self._accepting.adopt(vrrp)
 
     def _turned(self) -> None:
         self.syncing.hurry()

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from healthlb.linux import acceptance
 from healthlb.linux.claims import CLAIMS, read_claims, withdraw_claims, write_claims
 from healthlb.linux.rtnetlink import Change, Rtnetlink
 
@@ -61,10 +62,17 @@ class Claims:
         before = self._lock
         self.hold()
         try:
-            return withdraw_claims(self._path)
+            return (*withdraw_claims(self._path), *self._accept_again())
         finally:
             if before < 0:
                 self.close()
+
+    def _accept_again(self) -> tuple[str, ...]:
+        try:
+            acceptance.withdraw(self._path.with_name(acceptance.REFUSALS.name))
+        except acceptance.AcceptanceError as error:
+            return (str(error),)
+        return ()
 
     def write(self, changes: Sequence[Change]) -> str:
         """Write down what may be in the kernel from now on; return a clause if that cannot be, else nothing."""
