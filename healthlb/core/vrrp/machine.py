@@ -120,9 +120,7 @@ class Machine:
             return self._master_timer(now)
         if self.state != "BACKUP" or self.ready or now < self._down_at:
             return []
-        if self._down_soon:
-            return self._claim(now, "the master gave up")
-        return self._claim(now, f"no master was heard for {self.down_interval:.3g} s")
+        return self._claim(now, self._why_down())
 
     def received(self, now: float, advert: Advert, source: bytes) -> list[Output]:
         """Heed an advert that `receive.check` let through; `source` is packed."""
@@ -145,6 +143,10 @@ class Machine:
         if not STOPPED < priority <= OWNER:
             raise ValueError(f"a priority is 1 to {OWNER}, not {priority}")
         self.priority = priority
+        if self.state == "BACKUP" and self._preempting and priority <= self._master_priority:
+            # Else the timer might fire before the next advert of a master who is now no worse than we are.
+            self._preempt_at = None
+            self._arm(self._master_heard)
         return []
 
     def change(self, now: float, settings: Settings) -> list[Output]:
@@ -217,6 +219,11 @@ class Machine:
         return self.priority == OWNER
 
     @property
+    def _preempting(self) -> bool:
+        """Whether a master is heard who does not set Active_Down_Timer, for we are better."""
+        return bool(self._master) and self._master_heard > self._down_from
+
+    @property
     def _down_at(self) -> float:
         """Active_Down_Timer, from what it was last set by: it follows a priority that changes meanwhile."""
         return self._down_from + (self.skew if self._down_soon else self.down_interval)
@@ -229,6 +236,14 @@ class Machine:
         """Enter a state with nothing pending and no master known."""
         self.state, self.ready, self._preempt_at = state, False, None
         self._master, self._master_priority = b"", 0
+
+    def _why_down(self) -> str:
+        """Return why Active_Down_Timer fired, as a clause."""
+        if self._down_soon:
+            return "the master gave up"
+        if self._preempting:
+            return f"{self.master} has a lower priority ({self._master_priority})"
+        return f"no master was heard for {self.down_interval:.3g} s"
 
     def _startup(self, now: float, delay: float, why: str) -> list[Output]:
         self.interval = self.settings.interval

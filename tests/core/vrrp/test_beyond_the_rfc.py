@@ -106,6 +106,30 @@ def test_a_lower_master_that_dies_is_succeeded_without_the_preempt_delay() -> No
     assert becomes(machine, 5.0) == "MASTER"
 
 
+def test_a_lower_master_that_is_preempted_is_the_reason() -> None:
+    machine = backup()
+    for tenth in range(1, 37):
+        machine.received(tenth / 10, advert(50), HIGHER_ADDRESS)
+    assert only(Became, machine.timer(4.0)) == [Became("MASTER", "192.0.2.3 has a lower priority (50)")]
+
+
+def test_a_lower_master_that_was_let_be_and_died_was_not_heard() -> None:
+    machine = backup(preempt_delay=1000.0)
+    machine.received(1.0, advert(50), HIGHER_ADDRESS)
+    assert only(Became, machine.timer(5.0)) == [Became("MASTER", "no master was heard for 3.61 s")]
+
+
+def test_a_priority_that_falls_below_the_master_s_ends_the_preemption() -> None:
+    machine = backup()
+    machine.received(3.0, advert(50), HIGHER_ADDRESS)
+    machine.set_priority(3.1, 51)
+    assert machine.next_timer() == machine.down_interval
+    machine.set_priority(3.2, 50)
+    assert machine.next_timer() == 3.0 + machine.down_interval
+    machine.received(4.0, advert(50), HIGHER_ADDRESS)
+    assert machine.next_timer() == 4.0 + machine.down_interval
+
+
 def test_a_better_master_begins_the_preempt_delay_anew() -> None:
     machine = backup(preempt_delay=10.0)
     machine.received(1.0, advert(50), HIGHER_ADDRESS)
