@@ -61,6 +61,10 @@ class Group:
         """Show one member a sign of another master."""
         return self._one(now, name, self.machines[name].suspect(now, sign, other))
 
+    def conflict(self, now: float, name: str, sign: str, other: str) -> list[Said]:
+        """Show one member a sign that somebody has an address of its own."""
+        return self._one(now, name, self.machines[name].conflict(now, sign, other))
+
     def change(self, now: float, name: str, settings: Settings) -> list[Said]:
         """Give one member other settings. ValueError where they make another virtual router."""
         return self._one(now, name, self.machines[name].change(now, settings))

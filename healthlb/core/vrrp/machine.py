@@ -8,6 +8,8 @@ What it does beyond the letter, each as operators know it from keepalived:
 - A preempt delay lets a master of lower priority be for a time; a start delay lets everybody be.
 - A MASTER that hears a lower priority tells the neighbours where the addresses are once more, not only its advert
   (section 6.4.3 has the advert alone, RFC 3768 neither): after a partition they know the other one.
+- Somebody who says that an address of ours is his (ARP, neighbour advertisements) is a sign of another master; the
+  neighbours are told anew where it is, as RFC 5227 section 2.4 (c) has an address defended.
 - A MASTER that gives way sends a last advert of its own, so that the winner, if it was master all the time, does that.
 - `hand_over` yields to whoever is master, of whatever priority, until `take_back` or until nobody is.
 """
@@ -34,6 +36,10 @@ ANSWER_PAUSE: Final = 0.01
 """Seconds from one answer to the next: what others send at any rate makes us send at most one advert in so long."""
 ANNOUNCE_PAUSE: Final = 1.0
 """Seconds from one announcement that answers another master to the next."""
+DEFEND_PAUSE: Final = 10.0
+"""Seconds from one defence of an address to the next (DEFEND_INTERVAL of RFC 5227 section 1.1)."""
+SETTLING: Final = 2.0
+"""Seconds of a mastership in which our predecessor may still say that the addresses are his."""
 
 
 class Machine:
@@ -58,6 +64,7 @@ class Machine:
         self._master_since = 0.0
         self._advert_at = 0.0
         self._answered_at = self._announced_at = float("-inf")
+        self._defend_at: float | None = None
         self._down_from = 0.0
         self._down_soon = False
         self._preempt_at: float | None = None
@@ -94,7 +101,7 @@ class Machine:
     def next_timer(self) -> float | None:
         """Return when `timer` is to be called, None for never as things are."""
         if self.state == "MASTER":
-            times = (self._advert_at, self._repeats.next_timer(), self._split.next_timer())
+            times = (self._advert_at, self._repeats.next_timer(), self._split.next_timer(), self._defend_at)
             return min(at for at in times if at is not None)
         return self._down_at if self.state == "BACKUP" and not self.ready else None
 
@@ -129,11 +136,23 @@ class Machine:
         return self._received_as_backup(now, advert, source) if self.state == "BACKUP" else []
 
     def suspect(self, now: float, sign: str, other: str) -> list[Output]:
-        """Take another sign of a second master: an advert with another list, our address on the wire.
+        """Take another sign of a second master, such as an advert with another list.
 
         `sign` is a clause, `other` an address as text. It means nothing unless we are MASTER.
         """
         return self._split.see(now, sign, other, self.settings.interval) if self.state == "MASTER" else []
+
+    def conflict(self, now: float, sign: str, other: str) -> list[Output]:
+        """Take the sign that somebody has an address of ours; words as in `suspect`, `other` a hardware address.
+
+        It means nothing unless we are MASTER, and have been for so long that our predecessor has given it up.
+        """
+        if self.state != "MASTER" or now - self._master_since <= max(SETTLING, self.settings.interval):
+            return []
+        if self._defend_at is None:
+            self._defend_at = max(now, self._announced_at + DEFEND_PAUSE)
+        # Two who defend themselves against one another are heard at every defence: that is one split brain.
+        return [*self._split.see(now, sign, other, DEFEND_PAUSE), *self._defend(now)]
 
     def set_priority(self, now: float, priority: int) -> list[Output]:  # noqa: ARG002 - every event carries its time
         """Change the effective priority, 1 to 255; the next advert carries it and Skew_Time follows at once.
@@ -207,6 +226,7 @@ class Machine:
         self.became_master_total += 1
         self._master_since = now
         self._answered_at = self._announced_at = float("-inf")
+        self._defend_at = None
         self._advert_at = now + self.settings.interval
         return [SendAdvert(self.priority), TakeAddresses(), *self._announce(now), Became("MASTER", why)]
 
@@ -361,7 +381,14 @@ class Machine:
             self._advert_at = following(self._advert_at, self.settings.interval, now)
             outputs.append(SendAdvert(self.priority))
         if over := self._split.due(now):
-            outputs += [*over, *self._announce(now)]
-        elif repeat := self._repeats.due(now):
+            return [*outputs, *over, *self._announce(now)]
+        if repeat := self._repeats.due(now):
             outputs.append(Announce(repeat))
-        return outputs
+        return [*outputs, *self._defend(now)]
+
+    def _defend(self, now: float) -> list[Output]:
+        """Tell the neighbours where the addresses are, if somebody else said otherwise and the time for it has come."""
+        if self._defend_at is None or now < self._defend_at:
+            return []
+        self._defend_at, self._announced_at = None, now
+        return self._announce(now)

@@ -137,6 +137,7 @@ def test_stopped_they_all_say_so() -> None:
 def test_signs_and_priorities_are_those_of_one_member() -> None:
     pair = masters()
     assert whose(SplitBrain, pair.suspect(20.0, "inside", "it has our address", "192.0.2.9")) == ["inside"]
+    assert whose(SplitBrain, pair.conflict(20.0, "outside", "it has our address", "02:00:00:00:00:09")) == ["outside"]
     pair.set_priority(20.0, "outside", 7)
     assert [machine.priority for machine in pair.machines.values()] == [100, 7]
 

@@ -4,6 +4,7 @@ import pytest
 
 from healthlb.core.vrrp.machine import ANSWER_PAUSE
 from healthlb.core.vrrp.outputs import Announce, GiveAddresses, SendAdvert, SplitBrain, SplitBrainOver
+from healthlb.model.vrrp import Announcing
 from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, initial, master, only
 
 
@@ -111,3 +112,72 @@ def test_a_quick_sign_does_not_hasten_the_end_of_what_a_slow_one_showed() -> Non
     machine.received(21.0, advert(50, 1.0), LOWER_ADDRESS)
     assert not only(SplitBrainOver, machine.timer(49.9))
     assert only(SplitBrainOver, machine.timer(50.0))
+
+
+# Addresses of ours that somebody else has (RFC 5227 section 2.4).
+
+CLAIM = ("it says by ARP that it has 192.0.2.100", "02:00:00:00:00:09")
+
+
+def test_somebody_else_who_has_our_address_is_told_once_and_the_address_is_defended() -> None:
+    machine = master()
+    assert machine.conflict(7.0, *CLAIM) == [SplitBrain(*CLAIM), Announce(5)]
+    assert machine.split_brain == "02:00:00:00:00:09: it says by ARP that it has 192.0.2.100"
+    assert machine.conflict(7.1, *CLAIM) == []
+
+
+@pytest.mark.parametrize("interval", [0.1, 1.0])
+def test_our_predecessor_may_still_say_that_he_has_the_addresses(interval: float) -> None:
+    machine = master(interval=interval)
+    assert machine.conflict(2.0, *CLAIM) == []
+    assert only(SplitBrain, machine.conflict(2.1, *CLAIM))
+    assert not only(SplitBrain, master(interval=5.0).conflict(5.0, *CLAIM))
+
+
+def test_what_a_backup_hears_of_the_addresses_says_nothing() -> None:
+    assert backup().conflict(10.0, *CLAIM) == []
+
+
+def test_5227_2_4_an_address_is_defended_once_in_ten_seconds_however_often_somebody_claims_it() -> None:
+    machine = master(announcing=Announcing(delay=0.0))
+    announced = []
+    for tenth in range(30, 400):
+        outputs = [*machine.timer(tenth / 10), *machine.conflict(tenth / 10, *CLAIM)]
+        announced += [tenth / 10 for _ in only(Announce, outputs)]
+    assert announced == [3.0, 13.0, 23.0, 33.0]
+
+
+def test_the_timer_is_due_when_an_address_is_to_be_defended_again() -> None:
+    machine = master(interval=60.0, announcing=Announcing(delay=0.0))
+    machine.conflict(61.0, *CLAIM)
+    machine.conflict(62.0, *CLAIM)
+    machine.timer(62.0)
+    assert machine.next_timer() == 71.0
+    assert machine.timer(71.0) == [Announce(5)]
+    assert machine.next_timer() == 92.0
+    assert machine.timer(92.0)[0] == SplitBrainOver(31.0)
+
+
+def test_two_masters_who_hear_only_each_other_s_announcements_are_one_split_brain() -> None:
+    one, other = master(), master()
+    told = [*one.conflict(7.0, *CLAIM)]
+    for tenth in range(70, 1000):
+        now = tenth / 10
+        for speaker, hearer in ((one, other), (other, one)):
+            outputs = speaker.timer(now)
+            told += outputs
+            if only(Announce, outputs):
+                told += hearer.conflict(now, *CLAIM)
+    assert len(only(SplitBrain, told)) == 2
+    assert not only(SplitBrainOver, told)
+
+
+def test_nobody_defends_an_address_that_he_gave_away() -> None:
+    machine = master()
+    machine.conflict(7.0, *CLAIM)
+    machine.conflict(8.0, *CLAIM)
+    machine.hand_over(9.0)
+    assert only(SplitBrainOver, machine.timer(30.0)) == []
+    assert machine.state == "MASTER"
+    assert machine.next_timer() == 31.0
+    assert only(Announce, machine.timer(34.9)) == []
