@@ -15,6 +15,7 @@ from healthlb.core.vrrp.tracking import interfaces_of
 from healthlb.daemon.fault import describe
 from healthlb.linux import addresses
 from healthlb.linux.crafting import craft_adverts, craft_announcements
+from healthlb.linux.ears import ears
 from healthlb.linux.links import Link
 from healthlb.linux.rtnetlink import Change
 from healthlb.linux.vrrp_sockets import Ends
@@ -103,6 +104,7 @@ def _whole(bare: Spoken, instance: VrrpInstance, links: Mapping[str, Link], virt
         ),
         adverts=craft_adverts(known, source),
         frames=craft_announcements(instance, links),
+        ears=ears(instance, links),
         placement=addresses.place(instance, links),
         kernel=tuple(addresses.settings(instance, links)),
     )

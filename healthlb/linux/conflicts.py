@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
@@ -17,8 +19,22 @@ NEIGHBOUR_ADVERTISEMENT, TARGET_LINK_LAYER_ADDRESS = 136, 2
 TARGET, OPTION, TOLD_HARDWARE = 8, 24, 26
 """Where a neighbour advertisement has its target, its first option, and the address in that (RFC 4861 section 4.4)."""
 FRAME: Final = 128
+ANCILLARY: Final = 64
+NEVER_ROUTED: Final = 255
+"""The hop limit of what comes from a neighbour (RFC 4861 section 7.1.2)."""
 BUFFER: Final = 1 << 16
 JUMP, JUMP_IF_EQUAL = 0x05, 0x15
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """Where some of our addresses are: an interface by name and index. `own` are our hardware addresses there."""
+
+    interface: str
+    index: int
+    family: Family
+    addresses: tuple[str, ...]
+    own: tuple[str, ...]
 
 
 class Conflict(NamedTuple):
@@ -58,7 +74,9 @@ class Conflicts:
         found = set()
         with contextlib.suppress(BlockingIOError):
             for _ in range(most):
-                frame = self._socket.recv(FRAME, socket.MSG_DONTWAIT)
+                frame = self._receive()
+                if not frame:
+                    continue
                 text = str(ip_address(frame[address : address + size]))
                 found.add(Conflict(text, frame[hardware : hardware + 6].hex(":")))
         return frozenset(found)
@@ -66,6 +84,14 @@ class Conflicts:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def _receive(self) -> bytes:
+        """Return the next packet, nothing if it crossed a router: anybody may have sent such a one."""
+        frame, told, _, _ = self._socket.recvmsg(FRAME, ANCILLARY, socket.MSG_DONTWAIT)
+        if self._family == 4:
+            return frame
+        limits = [struct.unpack("=i", data)[0] for _, kind, data in told if kind == socket.IPV6_HOPLIMIT]
+        return frame if limits == [NEVER_ROUTED] else b""
 
 
 def arp_filter(addresses: Sequence[bytes], own: Sequence[bytes]) -> list[Instruction]:
@@ -123,6 +149,7 @@ def _open6(interface: str) -> socket.socket:
     sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMPV6)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
     except OSError:
         sock.close()
         raise

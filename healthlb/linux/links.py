@@ -40,6 +40,8 @@ RECEIVE_BUFFER = 1 << 18
 EVENT_BUFFER = 1 << 20
 DATAGRAMS = 256
 """How many are taken in before the caller has its turn again."""
+AWAY = frozenset({errno.ENETDOWN, errno.ENODEV, errno.ENXIO})
+"""How sockets fail while an interface is down or gone, which is no problem of their own."""
 
 
 @dataclass(frozen=True, slots=True)

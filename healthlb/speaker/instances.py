@@ -86,10 +86,13 @@ class Instances:
             self._show(voice, found, source)
 
     def heed_the_rest(self) -> None:
-        """Show every instance what was hardly an advert, which has time."""
-        for voice in self.voices.values():
+        """Show every instance what has time: what was hardly an advert, and who else has its addresses."""
+        own = frozenset(link.hardware_address for link in self.links.values())
+        for name, voice in self.voices.items():
             for found, source in voice.suspects():
                 self._show(voice, found, source)
+            for sign, other in voice.conflicts(own):
+                self._carry_out(self._group_of[name].conflict(time.monotonic(), name, sign, other))
 
     def set_up(self, now: float, setup: Setup) -> None:
         """Follow another setup: what goes is taken out of the kernel before what comes is put."""

@@ -1,6 +1,5 @@
 """One instance: its machine, its sockets, and what it has in the kernel."""
 
-import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,11 +12,12 @@ from healthlb.core.vrrp.packet import Advert, with_priority
 from healthlb.core.vrrp.receive import Datagram
 from healthlb.core.vrrp.tracking import Seen, Standing, standing, statuses
 from healthlb.linux.announcer import Announcer
-from healthlb.linux.links import Link
+from healthlb.linux.links import AWAY, Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.linux.sysctl import put
 from healthlb.linux.vrrp_sockets import Ends, Outgoing, VrrpSocket
 from healthlb.model.vrrp_status import InstanceStatus
+from healthlb.speaker.guard import Guard
 from healthlb.speaker.wire import Spoken
 
 DATAGRAMS: Final = 64
@@ -26,8 +26,6 @@ ROUNDS: Final = 8
 """How often so many are read before others have their turn."""
 PUT_PAUSE: Final = 1.0
 """Seconds between two puts of the same addresses at least, unless the instance becomes MASTER."""
-AWAY: Final = frozenset({errno.ENETDOWN, errno.ENODEV, errno.ENXIO})
-"""How sending fails while an interface is down or gone, which is no problem of its own."""
 
 
 class Sockets(Protocol):
@@ -85,6 +83,7 @@ class Voice:
         self.opened = False
         self._put_at = float("-inf")
         self._hands = hands
+        self._guard = Guard()
         self._sent = 0
         self._received = 0
         self._dropped: Counter[str] = Counter()
@@ -188,6 +187,15 @@ class Voice:
         if self.sockets is not None:
             yield from self._judge(self._quietly(self.sockets.receive_suspects))
 
+    def conflicts(self, own: frozenset[str]) -> Sequence[tuple[str, str]]:
+        """Return signs that somebody else has our addresses while we are MASTER, each with a hardware address.
+
+        `own` are those of this machine.
+        """
+        found = self._guard.heard(self.spoken.ears if self.machine.state == "MASTER" else (), own)
+        self._tell("conflicts", self._guard.problems)
+        return found
+
     def refit(self, spoken: Spoken) -> None:
         """Take what the director made anew; what is to be put is left to `take_addresses`, if it is MASTER."""
         before, self.spoken = self.spoken, spoken
@@ -205,6 +213,7 @@ class Voice:
     def end(self) -> None:
         """Leave nothing behind; the machine has been stopped."""
         self.fall_silent()
+        self._guard.close()
         self._hands.rtnetlink.withdraw(self.spoken.placement.links)
 
     def status(self, group: str) -> InstanceStatus:

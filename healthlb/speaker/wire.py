@@ -15,6 +15,7 @@ from typing import Final
 from healthlb import __version__
 from healthlb.core.vrrp.settings import Settings
 from healthlb.linux.announcer import Frame
+from healthlb.linux.conflicts import Ear
 from healthlb.linux.rtnetlink import Placement
 from healthlb.linux.sysctl import Setting
 from healthlb.linux.vrrp_sockets import Ends, Outgoing
@@ -35,9 +36,10 @@ class Spoken:
     """One instance as the speaker needs it: everything made beforehand.
 
     `settings.priority` is the configured one and `settings.waits` is of no account: the groups say it. `ends` is None
-    and `problem` a clause where the director could not prepare it: it is in FAULT for that reason. `kernel` are
-    settings written once `placement.links` are there. `interfaces` are those of `core.vrrp.tracking.interfaces_of`,
-    `tracked` how the pools and checks stood when this was made, `addresses` what people are shown.
+    and `problem` a clause where the director could not prepare it: it is in FAULT for that reason. `ears` are where
+    others might have our addresses as well. `kernel` are settings written once `placement.links` are there.
+    `interfaces` are those of `core.vrrp.tracking.interfaces_of`, `tracked` how the pools and checks stood when this was
+    made, `addresses` what people are shown.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Spoken:
     ends: Ends | None = None
     adverts: tuple[Outgoing, ...] = ()
     frames: tuple[Frame, ...] = ()
+    ears: tuple[Ear, ...] = ()
     placement: Placement = field(default_factory=Placement)
     kernel: tuple[Setting, ...] = ()
     interfaces: tuple[Tracked, ...] = ()

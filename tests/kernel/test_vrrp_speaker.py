@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from healthlb.linux.announcer import Announcer
+from healthlb.linux.crafting import craft_announcements
+from healthlb.linux.links import Links
 from healthlb.model.vrrp import Peer, Tracked, VirtualAddress, Vrrp
 from healthlb.model.vrrp_events import (
     BecameMaster,
@@ -20,7 +23,7 @@ from healthlb.model.vrrp_events import (
 )
 from healthlb.model.vrrp_status import TrackStatus
 from healthlb.speaker.wire import HandOver, Heartbeat, InterfacesChanged, Standings, Stop, TakeBack
-from pair import GATEWAY, SHARED, PairNetwork, has
+from pair import GATEWAY, SHARED, SHARED6, PairNetwork, has
 from pair_directors import NAME, Keepalived, standard
 from scripted import ScriptedParent
 from topology import end
@@ -186,6 +189,7 @@ def test_an_operator_hands_over_and_takes_back(speaking: Speaking) -> None:
     best.say(TakeBack(NAME))
     best.becomes("MASTER")
     other.becomes("BACKUP")
+    assert of(best, SplitBrainSeen) == of(other, SplitBrainSeen) == []
 
 
 def test_a_reload_that_changes_addresses_keeps_the_master(speaking: Speaking) -> None:
@@ -241,18 +245,43 @@ def test_members_of_a_group_change_state_together(speaking: Speaking, network: P
         other.becomes("MASTER", name)
 
 
+@pytest.mark.parametrize("family", [4, 6])
 def test_a_partition_that_heals_is_told_and_ends_with_the_right_master(
-    speaking: Speaking, network: PairNetwork
+    speaking: Speaking, network: PairNetwork, family: int
 ) -> None:
-    best, other = speaking(0, standard(150)), speaking(1, standard(100))
+    best, other = speaking(0, standard(150, family=family)), speaking(1, standard(100, family=family))
     best.becomes("MASTER")
+    other.becomes("BACKUP")
     network.cut(best.machine)
-    other.becomes("MASTER")
+    source = other.becomes("MASTER").master
     network.mend(best.machine)
     other.becomes("BACKUP")
-    eventually(lambda: len(of(best, SplitBrainSeen)), lambda seen: seen <= 1)
-    if of(best, SplitBrainSeen):
-        eventually(lambda: of(best, SplitBrainEnded), bool)
+    sign = SplitBrainSeen(NAME, source, "it adverts with priority 100, ours is 150")
+    assert eventually(lambda: of(best, SplitBrainSeen), bool) == [sign]
+    eventually(lambda: of(best, SplitBrainEnded), bool)
+    assert (best.instance().state, best.instance().split_brain) == ("MASTER", "")
+    assert (of(other, SplitBrainSeen), best.instance().became_master_total) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "way"), [(4, SHARED, "ARP"), (6, SHARED6, "neighbour advertisement")], ids=["IPv4", "IPv6"]
+)
+def test_an_address_that_somebody_else_has_as_well_is_told_and_defended(
+    speaking: Speaking, network: PairNetwork, family: int, address: str, way: str
+) -> None:
+    instance = standard(150, family=family, excluded=()).instances[NAME]
+    best, other, client = speaking(0, Vrrp({NAME: instance})), network.directors[1], network.client
+    best.becomes("MASTER")
+    theirs, ours = (machine.hardware_address("eth0") for machine in (other, best.machine))
+    client.ip(f"neighbour replace {address} lladdr {theirs} nud stale dev eth0")
+    with other.inside(), contextlib.closing(Links()) as links, contextlib.closing(Announcer()) as announcer:
+        frames = craft_announcements(instance, links.known)
+        eventually(lambda: (announcer.announce(frames), of(best, SplitBrainSeen))[1], bool)
+    sign = SplitBrainSeen(NAME, theirs, f"it says by {way} that it has {address}")
+    assert of(best, SplitBrainSeen) == [sign]
+    assert eventually(best.instance, lambda known: known.split_brain).split_brain == f"{theirs}: {sign.sign}"
+    eventually(lambda: client.run("ip", "neighbour", "show", address), lambda shown: ours in shown)
+    client.ip(f"neighbour delete {address} dev eth0")
 
 
 @pytest.mark.parametrize("ours", [150, 50])

@@ -10,6 +10,7 @@ from healthlb.core.vrrp.settings import settings_of
 from healthlb.core.vrrp.tracking import interfaces_of
 from healthlb.linux.addresses import place, settings
 from healthlb.linux.crafting import craft_adverts, craft_announcements
+from healthlb.linux.ears import ears
 from healthlb.linux.links import Link, Links
 from healthlb.linux.vrrp_sockets import Ends
 from healthlb.model.vrrp import Vrrp, VrrpInstance
@@ -133,6 +134,7 @@ def spoken(instance: VrrpInstance, links: Mapping[str, Link]) -> Spoken:
         Ends(instance.interface, link.index, *facts, source, len(instance.addresses), peers, frames=instance.mac),
         craft_adverts(instance, source),
         craft_announcements(instance, links),
+        ears(instance, links),
         place(instance, links),
         tuple(settings(instance, links)),
         made.interfaces,
