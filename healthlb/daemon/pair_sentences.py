@@ -35,7 +35,7 @@ def told_of_pair(event: PairEvent) -> tuple[Level, str]:  # noqa: C901, PLR0912 
             was = f", was {before}" if before else ""
             return "info", f"{instance}: the master is {master} with priority {priority}{was}"
         case SplitBrainSeen(instance, other, sign):
-            return "error", f"{instance}: split brain: we are MASTER, and so is {other}: {sign}"
+            return "error", f"{instance}: split brain: we are MASTER and hear {other}: {sign}"
         case SplitBrainEnded(instance, seconds):
             return "warning", f"{instance}: the split brain is over after {seconds:.1f}s"
         case SpeakerFailed(reason):
