@@ -12,6 +12,7 @@ from healthlb.model.vrrp_events import (
     SpeakerStarted,
     SplitBrainEnded,
     SplitBrainSeen,
+    StoppedAsMaster,
     SyncFailed,
     SyncPeerHeard,
     SyncStarted,
@@ -29,6 +30,8 @@ def told_of_pair(event: PairEvent) -> tuple[Level, str]:  # noqa: C901, PLR0912 
             return "warning", f"{instance} is BACKUP, priority {priority}: {why}{where}"
         case EnteredFault(instance, why):
             return "error", f"{instance} is in FAULT: {why}"
+        case StoppedAsMaster(instance, priority):
+            return "warning", f"{instance} is MASTER no more, had priority {priority}: it stops"
         case VrrpPriorityChanged(instance, before, after, why):
             return "warning", f"{instance} has priority {after}, was {before}: {why}"
         case MasterChanged(instance, before, master, priority):

@@ -24,7 +24,14 @@ from healthlb.linux.links import Link, Links
 from healthlb.linux.rtnetlink import Change
 from healthlb.model.events import Warned
 from healthlb.model.vrrp import Vrrp, VrrpInstance
-from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault, SpeakerFailed, SpeakerStarted
+from healthlb.model.vrrp_events import (
+    BecameBackup,
+    BecameMaster,
+    EnteredFault,
+    SpeakerFailed,
+    SpeakerStarted,
+    StoppedAsMaster,
+)
 from healthlb.model.vrrp_status import InstanceStatus, SpeakerStatus, TrackStatus
 from healthlb.speaker.wire import (
     FromSpeaker,
@@ -383,7 +390,7 @@ class Pairing:
                 self._take(message)
             case Happened(event):
                 self._tell(event)
-                if isinstance(event, BecameMaster | BecameBackup | EnteredFault):
+                if isinstance(event, BecameMaster | BecameBackup | EnteredFault | StoppedAsMaster):
                     self._turned()
                 self._changed()
             case InterfacesChanged():

@@ -47,6 +47,7 @@ EVENT_NAMES = (
     "became_master",
     "became_backup",
     "entered_fault",
+    "stopped_as_master",
     "vrrp_priority_changed",
     "master_changed",
     "split_brain_seen",

@@ -33,6 +33,14 @@ class EnteredFault:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedAsMaster:
+    """An instance that was MASTER ended, with this process or because the file no longer has it as it was."""
+
+    instance: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class VrrpPriorityChanged:
     """The effective priority changed, with what changed it."""
 
@@ -122,6 +130,7 @@ PairEvent = (
     BecameMaster
     | BecameBackup
     | EnteredFault
+    | StoppedAsMaster
     | VrrpPriorityChanged
     | MasterChanged
     | SplitBrainSeen

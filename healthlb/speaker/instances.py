@@ -28,6 +28,7 @@ from healthlb.model.vrrp_events import (
     PairEvent,
     SplitBrainEnded,
     SplitBrainSeen,
+    StoppedAsMaster,
     VrrpPriorityChanged,
 )
 from healthlb.model.vrrp_status import InstanceStatus, TrackStatus
@@ -205,7 +206,7 @@ class Instances:
         self.changed = True
         match output:
             case Became(state, why):
-                voice.since = time.time()
+                was, voice.state, voice.since = voice.state, state, time.time()
                 if state == "MASTER":
                     self._happened(BecameMaster(name, machine.priority, why))
                 elif state == "BACKUP":
@@ -213,6 +214,8 @@ class Instances:
                     self._happened(BecameBackup(name, machine.priority, machine.master, why))
                 elif state == "FAULT":
                     self._happened(EnteredFault(name, why))
+                elif was == "MASTER":
+                    self._happened(StoppedAsMaster(name, machine.priority))
             case NewMaster(address, priority) if address != voice.master:
                 before, voice.master = voice.master, address
                 self._happened(MasterChanged(name, before, address, priority))

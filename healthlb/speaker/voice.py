@@ -16,6 +16,7 @@ from healthlb.linux.links import AWAY, Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.linux.sysctl import put
 from healthlb.linux.vrrp_sockets import Ends, Outgoing, VrrpSocket
+from healthlb.model.vrrp import VrrpState
 from healthlb.model.vrrp_status import InstanceStatus
 from healthlb.speaker.guard import Guard
 from healthlb.speaker.wire import Spoken
@@ -65,14 +66,15 @@ class Voice:
     """Does what the machine of one instance says.
 
     `since` is UNIX seconds, `problems` are clauses by what they are about, `standing` and `tracked` what the priority
-    follows, `master` the one that was last told of, `put_again_at` when the addresses are to be put once more.
-    `opened`: the sockets are new and nobody polls them yet.
+    follows, `state` and `master` those that were last told of, `put_again_at` when the addresses are to be put once
+    more. `opened`: the sockets are new and nobody polls them yet.
     """
 
     def __init__(self, spoken: Spoken, hands: Hands, since: float) -> None:
         self.spoken = spoken
         self.machine = Machine(spoken.settings)
         self.sockets: Sockets | None = None
+        self.state: VrrpState = "INIT"
         self.since = since
         self.problems: dict[str, str] = {}
         self.standing = Standing(spoken.settings.priority, (), ())

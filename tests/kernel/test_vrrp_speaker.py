@@ -19,6 +19,7 @@ from healthlb.model.vrrp_events import (
     MasterChanged,
     SplitBrainEnded,
     SplitBrainSeen,
+    StoppedAsMaster,
     VrrpPriorityChanged,
 )
 from healthlb.model.vrrp_status import TrackStatus
@@ -82,6 +83,7 @@ def test_two_speakers_have_one_master_who_gives_up_in_order(speaking: Speaking, 
     best.say(Stop())
     assert best.ends() == 0
     assert not has(best.machine, address)
+    assert of(best, StoppedAsMaster) == [StoppedAsMaster(NAME, 150)]
     assert other.becomes("MASTER").became_master_total == 1
     assert of(other, BecameMaster) == [BecameMaster(NAME, 100, "the master gave up")]
     assert [event.master for event in of(other, MasterChanged)] == [shown.master]
