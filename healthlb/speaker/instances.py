@@ -61,7 +61,7 @@ class Instances:
     def next_timer(self) -> float | None:
         """Return when `do_what_is_due` has something to do, None for never as things are."""
         times = [group.next_timer() for group in self._groups]
-        times += [voice.put_again_at for voice in self.voices.values()]
+        times += [voice.again_at for voice in self.voices.values()]
         return min((at for at in times if at is not None), default=None)
 
     def do_what_is_due(self) -> None:
@@ -78,8 +78,8 @@ class Instances:
             self._carry_out(group.timer(time.monotonic()), adverts)
         now = time.monotonic()
         for voice in self.voices.values():
-            if voice.put_again_at is not None and now >= voice.put_again_at:
-                voice.take_addresses(now)
+            if voice.again_at is not None and now >= voice.again_at:
+                voice.try_again(now)
 
     def heed(self, voice: Voice) -> None:
         """Show an instance what its sockets have heard."""
@@ -195,7 +195,7 @@ class Instances:
                 case TakeAddresses():
                     voice.take_addresses(time.monotonic())
                 case GiveAddresses():
-                    voice.give_addresses()
+                    voice.give_addresses(time.monotonic())
                 case Announce(repeat):
                     voice.announce(repeat)
                 case _:

@@ -1,6 +1,7 @@
 """One instance: its machine, its sockets, and what it has in the kernel."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ ROUNDS: Final = 8
 """How often so many are read before others have their turn."""
 PUT_PAUSE: Final = 1.0
 """Seconds between two puts of the same addresses at least, unless the instance becomes MASTER."""
+LONGEST_PAUSE: Final = 60.0
+"""Seconds before what the kernel refused is tried again, at most: it begins with `PUT_PAUSE` and doubles."""
 
 
 class Sockets(Protocol):
@@ -66,8 +69,8 @@ class Voice:
     """Does what the machine of one instance says.
 
     `since` is UNIX seconds, `problems` are clauses by what they are about, `standing` and `tracked` what the priority
-    follows, `state` and `master` those that were last told of, `put_again_at` when the addresses are to be put once
-    more. `opened`: the sockets are new and nobody polls them yet.
+    follows, `state` and `master` those that were last told of, `again_at` when `try_again` is to
+    be called. `opened`: the sockets are new and nobody polls them yet.
     """
 
     def __init__(self, spoken: Spoken, hands: Hands, since: float) -> None:
@@ -79,11 +82,12 @@ class Voice:
         self.problems: dict[str, str] = {}
         self.standing = Standing(spoken.settings.priority, (), ())
         self.tracked = spoken.tracked
-        self.put_again_at: float | None = None
+        self.again_at: float | None = None
         self.master = ""
         self.group = ""
         self.opened = False
         self._put_at = float("-inf")
+        self._pause = PUT_PAUSE
         self._hands = hands
         self._guard = Guard()
         self._sent = 0
@@ -91,6 +95,7 @@ class Voice:
         self._dropped: Counter[str] = Counter()
         self._messages: dict[int, tuple[bytes, ...]] = {}
         self._make_links()
+        self._plan(time.monotonic())
 
     def weigh(self, links: Mapping[str, Link]) -> Standing:
         """Return how the instance stands with the interfaces as they are."""
@@ -147,14 +152,27 @@ class Voice:
 
     def take_addresses(self, now: float) -> None:
         """Put everything into the kernel; what is there already stays as it is."""
-        self._put_at, self.put_again_at = now, None
+        self._put_at = now
         self._make_links()
         self._tell("addresses", self._hands.rtnetlink.put(self.spoken.placement.taken))
+        self._plan(now)
 
     def put_again(self, now: float) -> None:
         """Put everything again soon if it is MASTER: somebody may have removed some of it."""
-        if self.machine.state == "MASTER" and self.put_again_at is None:
-            self.put_again_at = max(now, self._put_at + PUT_PAUSE)
+        if self.machine.state == "MASTER":
+            soon = max(now, self._put_at + PUT_PAUSE)
+            self.again_at = soon if self.again_at is None else min(soon, self.again_at)
+
+    def try_again(self, now: float) -> None:
+        """Do what `again_at` was set for: put, or take out, what may not be as it should."""
+        if self.machine.state == "MASTER":
+            self.take_addresses(now)
+            return
+        self._make_links()
+        if "addresses" in self.problems:
+            self.give_addresses(now)
+        else:
+            self._plan(now)
 
     def rests_on(self, names: frozenset[str], links: Mapping[str, Link]) -> bool:
         """Whether interfaces of these names matter to the instance."""
@@ -162,12 +180,12 @@ class Voice:
         own = {self.spoken.interface, *(each.name for each in self.spoken.interfaces)}
         return bool(own & names) or any(name in links and links[name].index in used for name in names)
 
-    def give_addresses(self) -> None:
+    def give_addresses(self, now: float) -> None:
         """Take everything out of the kernel that only a master has."""
-        self.put_again_at = None
         for about in ("sending", "announcements"):
             self._solve(about)
         self._tell("addresses", self._hands.rtnetlink.withdraw(self.spoken.placement.taken))
+        self._plan(now)
 
     def announce(self, repeat: int) -> None:
         """Tell the neighbours where the addresses are now."""
@@ -211,6 +229,7 @@ class Voice:
             self._tell("addresses", self._hands.rtnetlink.withdraw(gone.taken))
         self._hands.rtnetlink.withdraw(gone.links)
         self._make_links()
+        self._plan(time.monotonic())
 
     def end(self) -> None:
         """Leave nothing behind; the machine has been stopped."""
@@ -278,6 +297,12 @@ class Voice:
         if placement.links:
             problems = (*self._hands.rtnetlink.put(placement.links), *put(self.spoken.kernel))
             self._tell("interface", problems)
+
+    def _plan(self, now: float) -> None:
+        """Have it tried again if the kernel refused something, ever more seldom as long as it does."""
+        refused = bool(self.problems.keys() & {"addresses", "interface"})
+        self.again_at = now + self._pause if refused else None
+        self._pause = min(2 * self._pause, LONGEST_PAUSE) if refused else PUT_PAUSE
 
     def _tell(self, about: str, problems: tuple[str, ...]) -> None:
         if problems:

@@ -12,7 +12,7 @@ import pytest
 from healthlb.linux.announcer import Announcer
 from healthlb.linux.crafting import craft_announcements
 from healthlb.linux.links import Links
-from healthlb.model.vrrp import Peer, Tracked, VirtualAddress, Vrrp
+from healthlb.model.vrrp import Peer, Tracked, VirtualAddress, VirtualRoute, Vrrp
 from healthlb.model.vrrp_events import (
     BecameMaster,
     EnteredFault,
@@ -213,6 +213,20 @@ def test_an_address_that_somebody_removes_comes_back(speaking: Speaking) -> None
     best.becomes("MASTER")
     best.machine.ip(f"address delete {SHARED}/24 dev eth0")
     eventually(lambda: has(best.machine, SHARED), bool)
+
+
+def test_what_the_kernel_refuses_is_tried_again(speaking: Speaking) -> None:
+    instance = standard(150).instances[NAME]
+    route = VirtualRoute("203.0.113.0/24", via="198.18.0.1", device="eth0")
+    best = speaking(0, Vrrp({NAME: replace(instance, routes=(route,))}))
+    best.becomes("MASTER")
+    (problem,) = eventually(lambda: best.state().problems, bool)
+    assert problem.startswith(f"{NAME}: the kernel refuses route to 203.0.113.0/24 via 198.18.0.1 on eth0")
+    # A route is no interface's change: nobody tells the speaker that the gateway can be reached now.
+    best.machine.ip("route add 198.18.0.0/24 dev eth0")
+    eventually(lambda: best.machine.run("ip", "route", "show", "203.0.113.0/24"), bool)
+    eventually(lambda: best.state().problems, ().__eq__)
+    best.machine.ip("route delete 198.18.0.0/24 dev eth0")
 
 
 def test_an_interface_that_is_not_there_is_a_fault_until_it_is(speaking: Speaking) -> None:
