@@ -33,29 +33,41 @@ from healthlb.linux.bpf import (
 from healthlb.model.vrrp import Family
 
 IP_HEADER: Final = 20
+TIME_TO_LIVE: Final = 8
+"""Where an IPv4 header has it (RFC 791 section 3.1)."""
+NEVER_ROUTED: Final = 255
 RIGHT: Final = 0xFFFF
 """What a message and its checksum add up to."""
 MOST_SUMMED: Final = 200
 """Bytes; the checksum of a longer message is left to the reader: the kernel limits what filters may take."""
 
 
-def adverts(family: Family, version: Literal[2, 3], router_id: int, count: int) -> list[Instruction]:
-    """Return the filter for adverts of this version and router id with so many addresses and a right checksum."""
-    return [*_checks(family, version, router_id, count, wrong=0), give(ALL)]
+def adverts(
+    family: Family, version: Literal[2, 3], router_id: int, count: int, *, unicast: bool = False
+) -> list[Instruction]:
+    """Return the filter for adverts of this version and router id with so many addresses and a right checksum.
+
+    Over IPv4 they have crossed no router, unless `unicast`: there each peer has a minimum of its own.
+    """
+    return [*_checks(family, version, router_id, count, unicast=unicast, wrong=0), give(ALL)]
 
 
-def suspects(family: Family, version: Literal[2, 3], router_id: int, count: int) -> list[Instruction]:
+def suspects(
+    family: Family, version: Literal[2, 3], router_id: int, count: int, *, unicast: bool = False
+) -> list[Instruction]:
     """Return the filter for everything else that has the router id. What is too short to have one has none."""
     head = [header_into_x(0), load_byte_beyond(1)] if family == 4 else [load_byte(1)]
     return [
         *head,
         *unless_equal(router_id, give(0)),
-        *_checks(family, version, router_id, count, wrong=ALL),
+        *_checks(family, version, router_id, count, unicast=unicast, wrong=ALL),
         give(0),
     ]
 
 
-def _checks(family: Family, version: Literal[2, 3], router_id: int, count: int, *, wrong: int) -> list[Instruction]:
+def _checks(
+    family: Family, version: Literal[2, 3], router_id: int, count: int, *, unicast: bool, wrong: int
+) -> list[Instruction]:
     """Return what ends with `wrong` unless the packet is as wanted.
 
     A raw socket sees IPv4 packets from the IP header on, IPv6 ones from the message on, whose checksum the kernel
@@ -67,6 +79,7 @@ def _checks(family: Family, version: Literal[2, 3], router_id: int, count: int, 
     checks = [LOAD_LENGTH, *unless_equal(start + length, end)]
     if family == 4:
         checks += [load_byte(0), *unless_equal(0x45, end)]
+        checks += [] if unicast else [load_byte(TIME_TO_LIVE), *unless_equal(NEVER_ROUTED, end)]
     checks += [load_byte(start), *unless_equal(version << 4 | ADVERTISEMENT, end)]
     checks += [load_byte(start + 1), *unless_equal(router_id, end)]
     checks += [load_byte(start + 3), *unless_equal(count, end)]

@@ -80,10 +80,10 @@ class VrrpSocket:
         facts = (ends.family, ends.version, ends.router_id, ends.count)
         with contextlib.ExitStack() as stack:
             self._socket = stack.enter_context(self._open())
-            attach(self._socket, adverts(*facts))
+            attach(self._socket, adverts(*facts, unicast=bool(ends.peers)))
             _resize(self._socket, ADVERTS_BUFFER)
             self._suspects = stack.enter_context(self._open())
-            attach(self._suspects, suspects(*facts))
+            attach(self._suspects, suspects(*facts, unicast=bool(ends.peers)))
             _resize(self._suspects, SUSPECTS_BUFFER)
             for sock in (self._socket, self._suspects):
                 self._join(sock)

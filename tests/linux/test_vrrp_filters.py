@@ -101,3 +101,11 @@ def test_an_advert_behind_ip_options_is_left_to_the_reader() -> None:
 def test_the_longest_list_of_addresses_still_makes_a_filter() -> None:
     whole = message(3, bytes(255 * 4), 255, ends=ENDS)
     assert taken(packet(whole), 4, 3, 255) == (True, False)
+
+
+@given(ttl=st.integers(0, 254))
+def test_what_crossed_a_router_is_a_suspect_unless_it_may_have_done_so(ttl: int) -> None:
+    data = ipv4_packet(message(3, bytes(8), 2, ends=ENDS), SOURCE, DESTINATION, ttl=ttl)
+    assert taken(data, 4, 3, 2) == (False, True)
+    with filtered(adverts(4, 3, 51, 2, unicast=True)) as good, filtered(suspects(4, 3, 51, 2, unicast=True)) as odd:
+        assert (passes(good, data), passes(odd, data)) == (True, False)
