@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, NamedTuple
@@ -20,6 +20,8 @@ TARGET, OPTION, TOLD_HARDWARE = 8, 24, 26
 """Where a neighbour advertisement has its target, its first option, and the address in that (RFC 4861 section 4.4)."""
 FRAME: Final = 128
 ANCILLARY: Final = 64
+LISTED: Final = 100
+"""Addresses that a filter has at most: with more of them the kernel lets all pass that are not ours by hardware."""
 NEVER_ROUTED: Final = 255
 """The hop limit of what comes from a neighbour (RFC 4861 section 7.1.2)."""
 BUFFER: Final = 1 << 16
@@ -51,17 +53,25 @@ class Conflicts:
     else. Somebody who has the virtual router's hardware address as well is not told apart: adverts do that.
     """
 
-    def __init__(self, interface: str, family: Family, addresses: Sequence[str], own: Sequence[str]) -> None:
+    def __init__(self, interface: str, family: Family, addresses: Collection[str], own: Collection[str]) -> None:
         self._family = family
-        packed = [ip_address(address).packed for address in addresses]
-        hardware = [bytes.fromhex(each.replace(":", "")) for each in own if each]
+        self._for: tuple[Collection[str], Collection[str]] = ((), ())
         self._socket = _open4(interface) if family == 4 else _open6(interface)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            attach(self._socket, arp_filter(packed, hardware) if family == 4 else neighbour_filter(packed, hardware))
+            self.listen_for(addresses, own)
         except OSError:
             self._socket.close()
             raise
+
+    def listen_for(self, addresses: Collection[str], own: Collection[str]) -> None:
+        """Hear of other addresses from now on; nothing if they are the same. Raise OSError."""
+        if (addresses, own) == self._for:
+            return
+        packed = [ip_address(address).packed for address in addresses]
+        hardware = [bytes.fromhex(each.replace(":", "")) for each in own if each]
+        attach(self._socket, arp_filter(packed, hardware) if self._family == 4 else neighbour_filter(packed, hardware))
+        self._for = (addresses, own)
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -78,7 +88,8 @@ class Conflicts:
                 if not frame:
                     continue
                 text = str(ip_address(frame[address : address + size]))
-                found.add(Conflict(text, frame[hardware : hardware + 6].hex(":")))
+                if text in self._for[0]:
+                    found.add(Conflict(text, frame[hardware : hardware + 6].hex(":")))
         return frozenset(found)
 
     def close(self) -> None:
@@ -111,7 +122,9 @@ def neighbour_filter(addresses: Sequence[bytes], own: Sequence[bytes]) -> list[I
 
 
 def _unless_among(offset: int, addresses: Sequence[bytes]) -> list[Instruction]:
-    """Return what drops the packet unless it has one of the addresses at an offset."""
+    """Return what drops the packet unless it has one of the addresses at an offset, which are not too many."""
+    if len(addresses) > LISTED:
+        return [load_word(offset + len(addresses[0]) - 4)]
     code = [give(0)]
     for address in reversed(addresses):
         # Behind it are the addresses that are yet to be compared, then the end: a match jumps over all of them.

@@ -1,57 +1,75 @@
-"""Hears whether somebody else has the addresses of an instance, now and then: a flood of that delays no advert."""
+"""Hears whether somebody else has addresses of ours, now and then: a flood of that delays no advert."""
 
 import os
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from healthlb.linux.conflicts import Conflict, Conflicts, Ear
+from healthlb.linux.conflicts import Conflicts, Ear
 from healthlb.linux.links import AWAY
+from healthlb.model.vrrp import Family
 
-MOST: Final = 64
-"""Packets that are read at once from each socket, whose buffer the kernel bounds."""
+MOST: Final = 128
+"""Packets that are read at once from each socket: about as many as its buffer holds."""
 WAYS: Final = {4: "ARP", 6: "neighbour advertisement"}
+Place = tuple[str, int, Family]
+"""An interface by name and index, and a family."""
+
+
+class Claim(NamedTuple):
+    """Somebody with a hardware address says that he has an address of ours; `sign` says so as a clause."""
+
+    interface: str
+    address: str
+    hardware_address: str
+    sign: str
 
 
 class Guard:
-    """Sockets for each ear, open from one `heard` to the next. `problems` are clauses about the last call."""
+    """One socket for each interface and family, whoever's addresses are there. `problems` are clauses.
+
+    A socket stays open as long as there is anything to hear: to close one takes the kernel up to a tenth of a second
+    (Linux net/packet/af_packet.c, packet_release waits for an RCU grace period).
+    """
 
     def __init__(self) -> None:
         self.problems: tuple[str, ...] = ()
-        self._open: dict[Ear, Conflicts] = {}
+        self._open: dict[Place, Conflicts] = {}
 
-    def heard(self, ears: Sequence[Ear], own: frozenset[str]) -> list[tuple[str, str]]:
-        """Return signs, as clauses, with the hardware addresses whose they are; nothing of `own` ones.
-
-        What was said before the first call is not heard.
-        """
-        for gone in self._open.keys() - set(ears):
+    def heard(self, ears: Iterable[Ear], own: frozenset[str]) -> list[Claim]:
+        """Return what was said since the last call; nothing of those with an `own` hardware address."""
+        there: dict[Place, list[Ear]] = {}
+        for ear in ears:
+            there.setdefault((ear.interface, ear.index, ear.family), []).append(ear)
+        for gone in self._open.keys() - there.keys():
             self._open.pop(gone).close()
         found, problems = [], []
-        for ear in ears:
+        for place, listening in there.items():
             try:
-                found += [(ear, conflict) for conflict in sorted(self._listen(ear))]
+                found += [claim for claim in self._listen(place, listening) if claim.hardware_address not in own]
             except OSError as problem:
-                self._forget(ear)
                 if problem.errno not in AWAY:
                     reason = os.strerror(problem.errno) if problem.errno else str(problem)
-                    problems.append(f"whether others have our addresses on {ear.interface} cannot be heard: {reason}")
+                    problems.append(f"whether others have our addresses on {place[0]} cannot be heard: {reason}")
         self.problems = tuple(problems)
-        return [
-            (f"it says by {WAYS[ear.family]} that it has {conflict.address}", conflict.hardware_address)
-            for ear, conflict in found
-            if conflict.hardware_address not in own
-        ]
+        return found
 
     def close(self) -> None:
         """Close the sockets."""
-        for ear in tuple(self._open):
-            self._forget(ear)
+        for conflicts in self._open.values():
+            conflicts.close()
+        self._open.clear()
 
-    def _listen(self, ear: Ear) -> frozenset[Conflict]:
-        if ear not in self._open:
-            self._open[ear] = Conflicts(ear.interface, ear.family, ear.addresses, ear.own)
-        return self._open[ear].read(MOST)
-
-    def _forget(self, ear: Ear) -> None:
-        if ear in self._open:
-            self._open.pop(ear).close()
+    def _listen(self, place: Place, ears: list[Ear]) -> list[Claim]:
+        interface, _, family = place
+        addresses = frozenset(address for ear in ears for address in ear.addresses)
+        own = frozenset(address for ear in ears for address in ear.own)
+        conflicts = self._open.get(place)
+        if conflicts is None:
+            conflicts = self._open[place] = Conflicts(interface, family, addresses, own)
+        conflicts.listen_for(addresses, own)
+        return [
+            Claim(
+                interface, each.address, each.hardware_address, f"it says by {WAYS[family]} that it has {each.address}"
+            )
+            for each in sorted(conflicts.read(MOST))
+        ]

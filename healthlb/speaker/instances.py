@@ -32,6 +32,7 @@ from healthlb.model.vrrp_events import (
     VrrpPriorityChanged,
 )
 from healthlb.model.vrrp_status import InstanceStatus, TrackStatus
+from healthlb.speaker.guard import Guard
 from healthlb.speaker.lateness import Lateness
 from healthlb.speaker.voice import Hands, Voice
 from healthlb.speaker.wire import Setup, Spoken
@@ -54,6 +55,7 @@ class Instances:
         self.voices: dict[str, Voice] = {}
         self._hands = hands
         self._happened = happened
+        self._guard = Guard()
         self._groups: list[Group] = []
         self._group_of: dict[str, Group] = {}
         self._blind = False
@@ -88,12 +90,16 @@ class Instances:
 
     def heed_the_rest(self) -> None:
         """Show every instance what has time: what was hardly an advert, and who else has its addresses."""
-        own = frozenset(link.hardware_address for link in self.links.values())
-        for name, voice in self.voices.items():
+        for voice in self.voices.values():
             for found, source in voice.suspects():
                 self._show(voice, found, source)
-            for sign, other in voice.conflicts(own):
-                self._carry_out(self._group_of[name].conflict(time.monotonic(), name, sign, other))
+        own = frozenset(link.hardware_address for link in self.links.values())
+        ears = [(name, ear) for name, voice in self.voices.items() for ear in voice.spoken.ears]
+        for claim in self._guard.heard((ear for _, ear in ears), own):
+            for name, ear in ears:
+                if ear.interface == claim.interface and claim.address in ear.addresses:
+                    said = self._group_of[name].conflict(time.monotonic(), name, claim.sign, claim.hardware_address)
+                    self._carry_out(said)
 
     def set_up(self, now: float, setup: Setup) -> None:
         """Follow another setup: what goes is taken out of the kernel before what comes is put."""
@@ -165,10 +171,12 @@ class Instances:
             self._carry_out(group.stop(time.monotonic()))
         for voice in self.voices.values():
             voice.end()
+        self._guard.close()
 
     def problems(self) -> tuple[str, ...]:
         """Return what could not be done, each a clause."""
-        return tuple(f"{name}: {clause}" for name, each in self.voices.items() for clause in each.problems.values())
+        own = (f"{name}: {clause}" for name, each in self.voices.items() for clause in each.problems.values())
+        return (*own, *self._guard.problems)
 
     def statuses(self) -> tuple[InstanceStatus, ...]:
         """Return everything that is known of each."""

@@ -19,7 +19,6 @@ from healthlb.linux.sysctl import put
 from healthlb.linux.vrrp_sockets import Ends, Outgoing, VrrpSocket
 from healthlb.model.vrrp import VrrpState
 from healthlb.model.vrrp_status import InstanceStatus
-from healthlb.speaker.guard import Guard
 from healthlb.speaker.wire import Spoken
 
 DATAGRAMS: Final = 64
@@ -89,7 +88,6 @@ class Voice:
         self._put_at = float("-inf")
         self._pause = PUT_PAUSE
         self._hands = hands
-        self._guard = Guard()
         self._sent = 0
         self._received = 0
         self._dropped: Counter[str] = Counter()
@@ -207,15 +205,6 @@ class Voice:
         if self.sockets is not None:
             yield from self._judge(self._quietly(self.sockets.receive_suspects))
 
-    def conflicts(self, own: frozenset[str]) -> Sequence[tuple[str, str]]:
-        """Return signs that somebody else has our addresses while we are MASTER, each with a hardware address.
-
-        `own` are those of this machine.
-        """
-        found = self._guard.heard(self.spoken.ears if self.machine.state == "MASTER" else (), own)
-        self._tell("conflicts", self._guard.problems)
-        return found
-
     def refit(self, spoken: Spoken) -> None:
         """Take what the director made anew; what is to be put is left to `take_addresses`, if it is MASTER."""
         before, self.spoken = self.spoken, spoken
@@ -234,7 +223,6 @@ class Voice:
     def end(self) -> None:
         """Leave nothing behind; the machine has been stopped."""
         self.fall_silent()
-        self._guard.close()
         self._hands.rtnetlink.withdraw(self.spoken.placement.links)
 
     def status(self, group: str) -> InstanceStatus:

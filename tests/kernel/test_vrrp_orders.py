@@ -82,6 +82,7 @@ def test_a_reload_changes_a_master_and_leaves_it_one(pair: Pair) -> None:
         eventually(lambda: shown(ours)["priority"]["effective"], priority.__eq__)
         assert shown(ours)["state"] == "MASTER"
     assert ours.speaker() == speaker
+    assert f"{NAME} has priority 140, was 150: the file says so" in ours.logged()
     assert "Entering MASTER" not in theirs.logged().removeprefix(before)
 
 
@@ -132,6 +133,7 @@ def test_both_connection_sync_daemons_run_and_outlive_a_stop(pair: Pair) -> None
 
     eventually(running, {"master", "backup"}.__eq__)
     ours.stop()
+    assert f"{NAME} is MASTER no more, had priority 150: it stops" in ours.logged()
     assert not ours.has(SHARED)
     assert len(ours.machine.run("ipvsadm", "-Ln", "--daemon").splitlines()) == 2
     for role in ("master", "backup"):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.linux.bpf import Instruction, attach
-from healthlb.linux.conflicts import arp_filter, neighbour_filter
+from healthlb.linux.conflicts import LISTED, arp_filter, neighbour_filter
 
 ipv4, ipv6, hardware = (st.binary(min_size=size, max_size=size) for size in (4, 16, 6))
 
@@ -57,3 +57,15 @@ def test_advertisements_tell_of_a_conflict_if_another_has_one_of_the_addresses(
 def test_what_is_too_short_is_no_conflict(data: bytes) -> None:
     assert not passes(arp_filter([bytes(4)], []), data)
     assert not passes(neighbour_filter([bytes(16)], []), bytes([136]) + data)
+
+
+@given(data=st.data(), own=hardware, other=hardware)
+def test_too_many_addresses_for_a_filter_are_left_to_the_reader(data: st.DataObject, own: bytes, other: bytes) -> None:
+    for make, packet, width in (
+        (arp_filter, lambda address, sender: arp(sender, address), 4),
+        (neighbour_filter, advertisement, 16),
+    ):
+        program = make([number.to_bytes(width, "big") for number in range(LISTED + 1)], [own])
+        assert len(program) < 50
+        address = data.draw(st.binary(min_size=width, max_size=width))
+        assert passes(program, packet(address, other)) == (other != own)
