@@ -1,5 +1,6 @@
 """Tells the neighbours where an address is now, by frames that were crafted beforehand (packet(7))."""
 
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 
 PRIORITY = 7
 """The kernel's queueing priority of what keeps the network going (socket(7), SO_PRIORITY)."""
+GONE = frozenset({errno.ENODEV, errno.ENXIO})
+"""How sending fails when the interface is no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,11 @@ class Frame:
 
 
 class Announcer:
-    """Packet sockets that only send, one for each interface, opened when it is first needed."""
+    """Packet sockets that only send, one for each interface, opened when it is first needed.
+
+    They stay open whatever fails, as long as the interface is there: to close one takes the kernel up to a tenth of a
+    second (Linux net/packet/af_packet.c, packet_release), and an interface that is down fails for every frame.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
@@ -31,7 +38,8 @@ class Announcer:
             try:
                 self._send(frame)
             except OSError as problem:
-                self._forget(frame.index)
+                if problem.errno in GONE:
+                    self._forget(frame.index)
                 reason = os.strerror(problem.errno) if problem.errno else str(problem)
                 problems.append(f"{frame.what} cannot be sent: {reason}")
         return tuple(problems)

@@ -296,6 +296,19 @@ def test_announcements_of_an_interface_that_went_are_told_and_those_of_others_se
             assert frames[0].data in capture.frames()
 
 
+def test_an_interface_that_is_down_costs_an_announcer_no_socket(pair: tuple[Machine, Machine]) -> None:
+    one, _ = pair
+    with listening(one) as links, one.inside(), contextlib.closing(Announcer()) as announcer:
+        frames = craft_announcements(INSTANCE, links.known)
+        assert announcer.announce(frames) == ()
+        before = sorted(Path("/proc/self/fd").iterdir())
+        one.ip("link set eth0 down")
+        assert {problem.rpartition(": ")[2] for problem in announcer.announce(frames)} == {"Network is down"}
+        assert sorted(Path("/proc/self/fd").iterdir()) == before
+        one.ip("link set eth0 up")
+        assert announcer.announce(frames) == ()
+
+
 ROUTED = VrrpInstance(
     *("VI_1", "eth0", 51, 4, (VIRTUAL, VirtualAddress("198.51.100.2", 32, label="eth0:shop"))),
     excluded=(VirtualAddress("203.0.113.1", 24, "eth1"), VirtualAddress("2001:db8:1::1", 64, "eth1")),
