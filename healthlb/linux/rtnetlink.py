@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from healthlb.linux.netlink import ERRNO, HEADER, NETLINK_CAP_ACK, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR, SOL_NETLINK
 
 NETLINK_ROUTE = 0
+RTM_NEWADDR = 20
 MESSAGES = 64
 """How many messages go out at once; the acknowledgements of so many fit any receive buffer."""
 THERE_ALREADY = frozenset({errno.EEXIST})
@@ -37,6 +38,11 @@ class Change:
     what: str
     put: bytes
     withdraw: bytes
+
+    @property
+    def of_address(self) -> bool:
+        """Whether it puts an address."""
+        return bool(HEADER.unpack_from(self.put)[1] == RTM_NEWADDR)
 
 
 @dataclass(frozen=True, slots=True)

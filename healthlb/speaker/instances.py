@@ -104,17 +104,7 @@ class Instances:
     def set_up(self, now: float, setup: Setup) -> None:
         """Follow another setup: what goes is taken out of the kernel before what comes is put."""
         wanted = {spoken.name: _waiting(spoken, setup.groups) for spoken in setup.instances}
-        for name, voice in tuple(self.voices.items()):
-            if name not in wanted or _identity(voice.spoken) != _identity(wanted[name]):
-                self._carry_out((name, output) for output in voice.machine.stop(now))
-                voice.end()
-                del self.voices[name]
-        refitted = [voice for name, voice in self.voices.items() if voice.spoken != wanted[name]]
-        for voice in refitted:
-            voice.refit(wanted[voice.spoken.name])
-        self.voices = {
-            name: self.voices.get(name) or Voice(spoken, self._hands, time.time()) for name, spoken in wanted.items()
-        }
+        refitted = self._refit(now, wanted)
         self._group(setup.groups)
         for voice in self.voices.values():
             voice.listen(self.links)
@@ -127,7 +117,11 @@ class Instances:
         for voice in self.voices.values():
             self._stand(now, voice, anew=True)
         for group in self._groups:
+            faults = {name: self.voices[name].standing.faults for name in group.machines}
+            self._carry_out(group.judge(now, faults))
             self._carry_out(group.start(now))
+        for voice in self.voices.values():
+            voice.clear_away(now)
         self.changed = True
 
     def track(self, now: float, tracked: Mapping[str, tuple[TrackStatus, ...]]) -> None:
@@ -232,6 +226,24 @@ class Instances:
             case SplitBrainOver(seconds):
                 self._happened(SplitBrainEnded(name, seconds))
 
+    def _refit(self, now: float, wanted: Mapping[str, Spoken]) -> list[Voice]:
+        """End what is not wanted any more, begin what is new; return what goes on and has become different."""
+        kept: dict[str, Voice] = {}
+        for name, voice in self.voices.items():
+            if called := _called(name, self.voices, wanted):
+                kept[called] = voice
+                continue
+            self._carry_out((name, output) for output in voice.machine.stop(now))
+            voice.end()
+        refitted = [voice for name, voice in kept.items() if voice.spoken != wanted[name]]
+        for name, voice in kept.items():
+            if voice in refitted:
+                voice.refit(wanted[name])
+        self.voices = {
+            name: kept.get(name) or Voice(spoken, self._hands, time.time()) for name, spoken in wanted.items()
+        }
+        return refitted
+
     def _group(self, groups: Mapping[str, tuple[str, ...]]) -> None:
         grouped = {name for members in groups.values() for name in members}
         alone = {name: (name,) for name in self.voices if name not in grouped}
@@ -245,7 +257,10 @@ class Instances:
             voice.group = self._group_of[name].name if name in grouped else ""
 
     def _stand(self, now: float, voice: Voice, *, anew: bool = False, why: str = "") -> None:
-        """Give an instance the priority and the faults that it has with everything tracked as it is now."""
+        """Give an instance the priority and the faults that it has with everything tracked as it is now.
+
+        `anew`: its group is told the faults of all members at once, later.
+        """
         name, before = voice.spoken.name, voice.standing
         group, machine = self._group_of[name], voice.machine
         voice.standing = found = voice.weigh(self.links)
@@ -257,15 +272,22 @@ class Instances:
                 self._happened(VrrpPriorityChanged(name, machine.priority, priority, told))
             self.changed = True
             self._carry_out(group.set_priority(now, name, priority))
-        if found.faults and (anew or found.faults != before.faults):
-            self._carry_out(group.fault(now, name, found.faults))
-        elif not found.faults and (anew or before.faults):
-            self._carry_out(group.mend(now, name))
+        if anew or found.faults == before.faults:
+            return
+        said = group.fault(now, name, found.faults) if found.faults else group.mend(now, name)
+        self._carry_out(said)
 
 
 def _identity(spoken: Spoken) -> tuple[object, ...]:
     """Return what makes an instance another one when it changes."""
     return spoken.interface, spoken.settings.version, spoken.settings.family, spoken.settings.router_id
+
+
+def _called(name: str, voices: Mapping[str, Voice], wanted: Mapping[str, Spoken]) -> str:
+    """Return what an instance is called from now on, empty if it is no longer wanted."""
+    spoken = voices[name].spoken
+    others = (other for other, each in wanted.items() if _identity(each) == _identity(spoken))
+    return next((other for other in sorted(others, key=lambda other: other != name)), "")
 
 
 def _waiting(spoken: Spoken, groups: Mapping[str, tuple[str, ...]]) -> Spoken:

@@ -102,7 +102,9 @@ class Speaker:
             self._epoll.modify(self._channel.fileno(), wanted)
 
     def _next(self) -> float:
-        times = (self._instances.next_timer(), self._beat_at, self._state_at if self._instances.changed else None)
+        # A director that does not read is told when it does: until then there is nothing to wake up for.
+        telling = self._state_at if self._instances.changed and self._channel.idle else None
+        times = (self._instances.next_timer(), self._beat_at, telling)
         return min(at for at in times if at is not None)
 
     def _happened(self, event: PairEvent) -> None:

@@ -17,7 +17,7 @@ from healthlb.linux.links import AWAY, Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.linux.sysctl import put
 from healthlb.linux.vrrp_sockets import Ends, Outgoing, VrrpSocket
-from healthlb.model.vrrp import VrrpState
+from healthlb.model.vrrp import OWNER, VrrpState
 from healthlb.model.vrrp_status import InstanceStatus
 from healthlb.speaker.wire import Spoken
 
@@ -183,6 +183,18 @@ class Voice:
         for about in ("sending", "announcements"):
             self._solve(about)
         self._tell("addresses", self._hands.rtnetlink.withdraw(self.spoken.placement.taken))
+        self._plan(now)
+
+    def clear_away(self, now: float) -> None:
+        """Have none of the addresses unless it is MASTER, whoever put them: nothing may be written down of that.
+
+        An owner's are its machine's own as well.
+        """
+        owner = self.spoken.settings.priority == OWNER
+        if self.machine.state == "MASTER" or owner or "addresses" in self.problems:
+            return
+        addresses = [each for each in self.spoken.placement.taken if each.of_address]
+        self._tell("addresses", self._hands.rtnetlink.withdraw(addresses))
         self._plan(now)
 
     def announce(self, repeat: int) -> None:

@@ -83,6 +83,11 @@ class Group:
         self._faults.pop(name, None)
         return self._spread_faults(now)
 
+    def judge(self, now: float, faults: Mapping[str, tuple[str, ...]]) -> list[Said]:
+        """Take the faults of all members at once: one by one, the first that has none would free the others."""
+        self._faults = {name: reasons for name, reasons in faults.items() if reasons}
+        return self._spread_faults(now)
+
     def _spread_faults(self, now: float) -> list[Said]:
         def spread(name: str, machine: Machine) -> list[Output]:
             others = tuple(f"{other} is in FAULT" for other in self._faults if other != name)

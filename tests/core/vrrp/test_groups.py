@@ -222,3 +222,13 @@ def test_machines_put_together_come_to_one_state_at_the_next_event() -> None:
     made = Group({"inside": master(waits=False), "outside": backup(waits=True)})
     made.timer(0.5)
     assert states(made) == ["BACKUP", "BACKUP"]
+
+
+def test_faults_that_are_told_at_once_free_nobody_on_the_way() -> None:
+    pair = group(priority=255, start=False)
+    pair.judge(0.0, {"inside": (), "outside": ("no route",)})
+    pair.start(0.0)
+    assert states(pair) == ["FAULT", "FAULT"]
+    assert pair.judge(1.0, {"inside": (), "outside": ("no route",)}) == []
+    assert pair.machines["inside"].faults == ("outside is in FAULT",)
+    assert whose(TakeAddresses, pair.judge(2.0, {"inside": (), "outside": ()})) == ["inside", "outside"]

@@ -1,0 +1,66 @@
+"""What the speaker does with what its director tells it, turn by turn."""
+
+import time
+from dataclasses import replace
+
+from healthlb.model.vrrp_events import EnteredFault
+from healthlb.model.vrrp_status import TrackStatus
+from tests.speaker.stage import Stage, spoken
+
+ADDRESS, ROUTE = "address 192.0.2.10", "route"
+
+
+def test_a_director_that_reads_nothing_costs_no_processor_time() -> None:
+    """In real time, computing without a pause for 2 s is the death of a process, and its addresses stay."""
+    with Stage() as stage:
+        stage.set_up(spoken(interval=40.0))
+        while stage.speaker._channel.idle:
+            stage.speaker._happened(EnteredFault("VI_1", "nobody reads this"))
+        stage.speaker._instances.changed = True
+        for _ in range(2):
+            stage.turn()
+        assert stage.speaker._next() > time.monotonic()
+        stage.listen()
+        seen = len(stage.states)
+        stage.until(lambda: len(stage.states) > seen)
+
+
+def test_a_group_that_is_in_fault_stays_so_whatever_the_director_says_anew() -> None:
+    down = TrackStatus("check", "gateway", up=False, weight=None, reason="no answer")
+    groups = {"both": ("VI_1", "VI_2")}
+    with Stage() as stage:
+        sound, faulty = spoken(priority=255), spoken("VI_2", router_id=52, address="192.0.2.11", priority=255)
+        faulty = replace(faulty, tracked=(down,))
+        stage.set_up(sound, faulty, groups=groups)
+        stage.becomes("FAULT")
+        events = len(stage.told(object))
+        stage.set_up(sound, faulty, groups=groups)
+        assert stage.told(object)[events:] == []
+        assert stage.instance().faults == ("VI_2 is in FAULT",)
+        assert stage.instance("VI_2").faults == ("check gateway is down (no answer)",)
+
+
+def test_a_backup_has_none_of_its_addresses_even_if_nobody_knows_who_put_them() -> None:
+    with Stage(ADDRESS, ROUTE) as stage:
+        stage.set_up(spoken(interval=40.0))
+        assert stage.instance().state == "BACKUP"
+        assert stage.kernel.has == [ROUTE]
+
+
+def test_a_renamed_instance_goes_on_as_it_is() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken(), spoken("VI_2", router_id=52, address="192.0.2.11"))
+        stage.becomes("MASTER")
+        stage.becomes("MASTER", "VI_2")
+        events = len(stage.told(object))
+        stage.set_up(spoken("VI_2"), spoken("VI_3", router_id=52, address="192.0.2.11"))
+        assert [(each.name, each.state, each.router_id) for each in stage.state().instances] == [
+            ("VI_2", "MASTER", 51),
+            ("VI_3", "MASTER", 52),
+        ]
+        assert stage.told(object)[events:] == []
+        assert sorted(stage.kernel.has) == [ADDRESS, "address 192.0.2.11", ROUTE]
+        stage.set_up(spoken("VI_3"))
+        assert [(each.name, each.state, each.router_id) for each in stage.state().instances] == [("VI_3", "MASTER", 51)]
+        assert ADDRESS in stage.kernel.has
+        assert "address 192.0.2.11" not in stage.kernel.has
