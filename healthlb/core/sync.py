@@ -63,6 +63,16 @@ def operations(
     return [*(StopSync(role) for role in (*stops, *replaced)), *(StartSync(daemon) for daemon in starts)]
 
 
+def restarts(
+    running: Sequence[SyncDaemon], want: Sequence[SyncDaemon], asked: Mapping[SyncRole, SyncDaemon]
+) -> list[SyncOperation]:
+    """Return the same where even what runs as it is wanted has to be started anew."""
+    roles = {daemon.role for daemon in want}
+    others = [daemon for daemon in running if daemon.role not in roles]
+    stops = [StopSync(daemon.role) for daemon in running if daemon.role in roles]
+    return [*stops, *operations(others, want, asked)]
+
+
 def _same(running: SyncDaemon | None, want: SyncDaemon, asked: SyncDaemon | None) -> bool:
     """Whether a daemon is what is wanted.
 

@@ -7,11 +7,12 @@ a module that was loaded again are one case.
 import asyncio
 import contextlib
 import random
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from healthlb.core.sync import StartSync, operations, wanted
+from healthlb.core.sync import StartSync, operations, restarts, wanted
 from healthlb.daemon.pools import Sink
 from healthlb.daemon.worker import Worker
 from healthlb.linux.ipvs_sync import SyncError, SyncTable
@@ -26,6 +27,14 @@ READ = 10
 Listen = Callable[[str, str, int, int], SyncListener]
 
 
+def index_of(interface: str) -> int:
+    """Return the index of an interface, 0 where there is none of that name."""
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return 0
+
+
 @dataclass(slots=True)
 class _Seen:
     """What the last look found. Another thread writes it whole."""
@@ -38,7 +47,9 @@ class _Seen:
 class Syncing:
     """One director's sync daemons. Used from the loop; what blocks is done by a thread of its own.
 
-    `table` is None where there is nothing to keep, as in a dry run. `master` says whether an instance is MASTER.
+    `table` is None where there is nothing to keep, as in a dry run. `master` says whether an instance is MASTER. An
+    interface that was removed and made again has another index: the kernel's daemons go on with the one that is gone,
+    deaf and dumb, and are started anew.
     """
 
     def __init__(
@@ -49,6 +60,7 @@ class Syncing:
         chance: random.Random,
         *,
         listen: Listen = SyncListener,
+        index: Callable[[str], int] = index_of,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
@@ -56,6 +68,9 @@ class Syncing:
         self._master = master
         self._chance = chance
         self._listen = listen
+        self._index_of = index
+        self._index = 0
+        self._anew = False
         self._clock = clock
         self._worker = Worker("sync")
         self._settings: ConnectionSync | None = None
@@ -70,6 +85,7 @@ class Syncing:
         settings = None if vrrp is None else vrrp.sync
         if settings != self._settings:
             self._settings = settings
+            self._index, self._anew = 0, False
             self._heard_at = None
             self._drop_listener()
         self._changed.set()
@@ -122,7 +138,9 @@ class Syncing:
 
     async def _look(self, table: SyncTable) -> None:
         want, asked, before = self._wanted(), dict(self._asked), self._seen
-        self._seen, started = await self._worker.do(lambda: _keep(table, want, asked))
+        anew, self._anew = self._anew, False
+        self._seen, started = await self._worker.do(lambda: _keep(table, want, asked, anew=anew))
+        self._anew = self._anew or (anew and bool(self._seen.problems or self._seen.unread))
         self._asked = {daemon.role: daemon for daemon in want if daemon.role not in self._seen.problems}
         if self._seen.unread:
             self._asked = asked
@@ -138,6 +156,7 @@ class Syncing:
         settings = self._settings
         if settings is None:
             return
+        self._look_at_interface(settings.interface)
         if self._listener is None:
             try:
                 self._listener = self._listen(settings.interface, settings.group, settings.port, settings.id)
@@ -149,6 +168,14 @@ class Syncing:
                 self._tell(SyncPeerHeard(settings.id, source))
             self._heard_at = self._clock()
 
+    def _look_at_interface(self, name: str) -> None:
+        index = self._index_of(name)
+        if index and self._index not in {0, index}:
+            self._anew = True
+            self._drop_listener()
+            self._changed.set()
+        self._index = index or self._index
+
     def _drop_listener(self) -> None:
         if self._listener is not None:
             self._listener.close()
@@ -156,16 +183,16 @@ class Syncing:
 
 
 def _keep(
-    table: SyncTable, want: tuple[SyncDaemon, ...], asked: Mapping[SyncRole, SyncDaemon]
+    table: SyncTable, want: tuple[SyncDaemon, ...], asked: Mapping[SyncRole, SyncDaemon], *, anew: bool
 ) -> tuple[_Seen, list[SyncDaemon]]:
-    """Make what runs what is wanted; return what was seen then, and what was started."""
+    """Make what runs what is wanted, `anew` whatever runs; return what was seen then, and what was started."""
     try:
         running = {daemon.role: daemon for daemon in table.read()}
     except SyncError as problem:
         return _Seen(unread=str(problem)), []
     problems: dict[SyncRole, str] = {}
     started = []
-    for operation in operations(tuple(running.values()), want, asked):
+    for operation in (restarts if anew else operations)(tuple(running.values()), want, asked):
         role = operation.daemon.role if isinstance(operation, StartSync) else operation.role
         try:
             table.carry_out(operation)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.core.sync import StartSync, StopSync, SyncOperation, operations, wanted
+from healthlb.core.sync import StartSync, StopSync, SyncOperation, operations, restarts, wanted
 from healthlb.model.vrrp import ConnectionSync, SyncDaemon, SyncRole
 
 SETTINGS = ConnectionSync("eth1", 51)
@@ -86,3 +86,9 @@ def test_what_is_done_leads_to_what_is_wanted_and_then_to_nothing_more(
         **{role: replace(daemon, maximum_length=0) for role, daemon in foreign.items()},
     }
     assert operations(list(then.values()), list(aim.values()), aim) == []
+
+
+def test_daemons_that_run_as_wanted_can_be_started_anew_and_nobody_elses_with_them() -> None:
+    assert restarts([MASTER, BACKUP], [BACKUP], {}) == [StopSync("backup"), StartSync(BACKUP)]
+    both = [StopSync("backup"), StopSync("master"), StartSync(BACKUP)]
+    assert restarts([MASTER, BACKUP], [BACKUP], {"master": MASTER}) == both

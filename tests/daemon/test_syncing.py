@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from healthlb.core.sync import StopSync
+from healthlb.daemon import syncing
 from healthlb.daemon.syncing import Syncing
 from healthlb.linux.ipvs_sync import MemorySync, SyncError
 from healthlb.model.vrrp import ConnectionSync, SyncDaemon, Vrrp
@@ -41,12 +44,14 @@ class Bench:
         self.table = MemorySync() if table is None else table
         self.told: list[Any] = []
         self.masters: set[str] = set()
+        self.index = 7
         self.syncing = Syncing(
             self.table,
             self.told.append,
             self.masters.__contains__,
             random.Random(1),
             listen=listen,
+            index=lambda _: self.index,
             clock=lambda: 1000.0,
         )
 
@@ -89,6 +94,25 @@ def test_a_daemon_that_somebody_stopped_is_started_again() -> None:
             bench.syncing.hurry()
             await until(lambda: len(bench.told) == 3)
             assert bench.running() == ["backup", "master"]
+
+    asyncio.run(run())
+
+
+def test_daemons_on_an_interface_that_was_made_again_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncing, "LOOK", 0.01)
+
+    async def run() -> None:
+        async with started(Bench()) as bench:
+            bench.syncing.adopt(Vrrp(sync=SETTINGS))
+            await until(lambda: len(bench.told) == 2 and hasattr(Ear, "latest"))
+            ear = Ear.latest
+            bench.index = 0
+            bench.index = 8
+            await until(lambda: len(bench.told) == 4)
+            assert bench.told[2:] == [SyncStarted("master", "eth1", 51), SyncStarted("backup", "eth1", 51)]
+            assert bench.running() == ["backup", "master"]
+            await until(lambda: Ear.latest is not ear)
+            assert ear.closed
 
     asyncio.run(run())
 
