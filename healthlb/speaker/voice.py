@@ -281,8 +281,8 @@ class Voice:
                 yield found, datagram.source
                 continue
             self._dropped[found.reason] += 1
-            if found.reason in receive.SIGNS:
-                yield receive.SIGNS[found.reason], datagram.source
+            if sign := receive.sign_of(found, datagram.source, self.machine.settings):
+                yield sign, datagram.source
 
     def _quietly(self, read: Callable[[int], Sequence[Datagram]]) -> Sequence[Datagram]:
         """Read; that an interface went down is told by sockets once, too, and better by the links."""

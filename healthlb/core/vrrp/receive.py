@@ -23,9 +23,13 @@ DROPS: Final = (
 )
 """Every reason for which a packet is dropped, in the order of the checks."""
 SIGNS: Final = {
+    "hop_limit": "its adverts arrive with a lower TTL or hop limit than its minimum_ttl",
+    "version": "it adverts in another version of VRRP",
     "address_list": "it adverts another list of addresses",
     "authentication": "it adverts with another password",
     "interval": "it adverts with another interval",
+    "destination": "one of us adverts by unicast, the other by multicast",
+    "not_a_peer": "it adverts to us and is not among our peers",
 }
 """Drops that show another master of our virtual router whom we do not heed, with the clause for `Machine.suspect`."""
 HOP_LIMIT: Final = 255
@@ -46,8 +50,7 @@ class Datagram(NamedTuple):
 def check(datagram: Datagram, settings: Settings) -> Advert | Drop:
     """Return the advert in a packet, or why it is dropped; nothing is raised, whatever the bytes.
 
-    Whether we own the addresses (RFC 9568 section 7.1) is the machine's to say: its priority changes. A drop for a
-    reason in `SIGNS` is a sign of split brain while we are MASTER (`Machine.suspect`).
+    Whether we own the addresses (RFC 9568 section 7.1) is the machine's to say: its priority changes.
     """
     message, source, destination, hop_limit = datagram
     if hop_limit < (_least_hop_limit(settings, source) if settings.peers else HOP_LIMIT):
@@ -61,6 +64,15 @@ def check(datagram: Datagram, settings: Settings) -> Advert | Drop:
     if not reason and not _lists_match(advert, settings):
         reason = "address_list"
     return Drop(reason) if reason else advert
+
+
+def sign_of(drop: Drop, source: bytes, settings: Settings) -> str:
+    """Return the clause for `Machine.suspect` where a drop shows another master, empty where it does not.
+
+    A packet that came through a router shows that only from a peer: anybody can send us those.
+    """
+    foreign = drop.reason == "hop_limit" and source not in settings.peers
+    return "" if foreign else SIGNS.get(drop.reason, "")
 
 
 def _least_hop_limit(settings: Settings, source: bytes) -> int:

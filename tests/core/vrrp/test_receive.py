@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.core.vrrp.packet import Advert, Drop
-from healthlb.core.vrrp.receive import DROPS, SIGNS, Datagram, check
+from healthlb.core.vrrp.receive import DROPS, SIGNS, Datagram, check, sign_of
 from healthlb.core.vrrp.settings import Settings, settings_of
 from healthlb.model.vrrp import Peer, VirtualAddress, VrrpInstance
 from tests.core.vrrp.wire import V6, packed, version_2, version_3
@@ -174,6 +174,17 @@ def test_the_declared_source_comes_first_and_there_may_be_none() -> None:
 
 def test_a_drop_that_shows_another_master_has_a_clause_for_it() -> None:
     assert set(SIGNS) < set(DROPS)
+    other = packed("192.0.2.3")
+    assert sign_of(Drop("version"), other, SETTINGS) == "it adverts in another version of VRRP"
+    assert sign_of(Drop("checksum"), other, SETTINGS) == ""
+
+
+def test_a_peer_behind_a_router_that_we_do_not_expect_is_another_master_and_a_stranger_is_not() -> None:
+    """An IPv6 keepalived sends unicast with the kernel's own hop limit, 64: both would be master without a word."""
+    sign = "its adverts arrive with a lower TTL or hop limit than its minimum_ttl"
+    assert sign_of(Drop("hop_limit"), packed("192.0.2.3"), PEERS) == sign
+    assert sign_of(Drop("hop_limit"), packed("192.0.2.77"), PEERS) == ""
+    assert sign_of(Drop("hop_limit"), packed("192.0.2.3"), SETTINGS) == ""
 
 
 def test_a_password_comes_from_its_file_and_is_not_forgotten() -> None:
