@@ -18,7 +18,7 @@ from healthlb.daemon.pair_claims import Claims, HeldError
 from healthlb.daemon.pair_setup import changes_of, prepare, shown_addresses, without_standings
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.speaker_process import Command, SpeakerProcess, command, start
-from healthlb.daemon.standings import standing
+from healthlb.daemon.standings import standing, steady
 from healthlb.daemon.worker import Worker
 from healthlb.linux.links import Link, Links
 from healthlb.linux.rtnetlink import Change
@@ -180,7 +180,10 @@ class Pairing:
 
     def look(self) -> None:
         """See how pools and checks stand, and tell the process what is new."""
-        standings = {name: standing(instance, self._pools) for name, instance in self._instances().items()}
+        standings = {
+            name: steady(standing(instance, self._pools), self._tracked.get(name))
+            for name, instance in self._instances().items()
+        }
         if standings != self._tracked:
             self._tracked = standings
             self._changed()

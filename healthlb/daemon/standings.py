@@ -1,5 +1,7 @@
 """How the pools and checks that VRRP instances track stand now."""
 
+from dataclasses import replace
+
 from healthlb.core.vrrp.tracking import NOT_YET, Seen, statuses
 from healthlb.daemon.pools import Pools
 from healthlb.daemon.records import Pool, ProbeRecord
@@ -15,6 +17,23 @@ def standing(instance: VrrpInstance, pools: Pools) -> tuple[TrackStatus, ...]:
     return (
         *statuses("virtual_server", instance.track.virtual_servers, servers),
         *statuses("check", (each.tracked for each in instance.track.checks), checks),
+    )
+
+
+def steady(now: tuple[TrackStatus, ...], before: tuple[TrackStatus, ...] | None) -> tuple[TrackStatus, ...]:
+    """Return how things stand where a reload makes some of them unknown: as before, and new ones count for nothing.
+
+    A master that a file only asks to look at more must not give way for it. With nothing `before`, at the start, what
+    is unknown is down.
+    """
+    if before is None:
+        return now
+    known = {(each.kind, each.name): each.up for each in before}
+    return tuple(
+        replace(each, up=known.get((each.kind, each.name), each.weight is None or each.weight < 0))
+        if each.reason == NOT_YET.reason
+        else each
+        for each in now
     )
 
 
