@@ -16,6 +16,7 @@ from healthlb.linux.rtnetlink import Change, Rtnetlink
 CLAIMS = Path("/run/healthlb/vrrp.json")
 VERSION = 1
 NAMESPACE = Path("/proc/self/ns/net")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def write_claims(changes: Sequence[Change], path: Path = CLAIMS) -> None:
@@ -39,7 +40,8 @@ def write_claims(changes: Sequence[Change], path: Path = CLAIMS) -> None:
 def read_claims(path: Path = CLAIMS) -> tuple[Change, ...]:
     """Return what is written down, nothing if there is no such file; raise OSError, ValueError.
 
-    Nothing either if it was written down in another network namespace, whose addresses are not here.
+    Nothing either if it was written down in another network namespace, whose addresses are not here, or before the
+    machine was started anew, by which the kernel has forgotten them: what has them now is somebody else's.
     """
     try:
         written: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -85,7 +87,11 @@ def withdraw_claims(path: Path = CLAIMS) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def _network() -> list[int]:
-    """Return what tells the network namespace that we are in from others."""
+def _network() -> list[int | str]:
+    """Return what tells the network namespace that we are in from others, of this boot and of another."""
     status = NAMESPACE.stat()
-    return [status.st_dev, status.st_ino]
+    try:
+        boot = BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        boot = ""
+    return [status.st_dev, status.st_ino, boot]

@@ -65,3 +65,15 @@ def test_what_the_kernel_keeps_stays_written_down(tmp_path: Path, monkeypatch: p
     write_claims([gone, stays], path)
     assert withdraw_claims(path) == ("the kernel keeps address B: Operation not permitted",)
     assert read_claims(path) == (stays,)
+
+
+def test_what_was_written_down_before_another_boot_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vrrp.json"
+    write_claims([Change("address A", b"\0" * 16, b"\1" * 16)], path)
+    for boot in (tmp_path / "boot", tmp_path / "none"):
+        (tmp_path / "boot").write_text("another\n")
+        monkeypatch.setattr(claims, "BOOT", boot)
+        assert read_claims(path) == ()
+        assert withdraw_claims(path) == ()
