@@ -332,8 +332,12 @@ class Pairing:
         loop = asyncio.get_running_loop()
         while True:
             deadline = self._vrrp.checks_deadline if self._vrrp is not None else LOOKS
+            asleep_at = loop.time()
             await asyncio.sleep(max(LEAST_BEAT, min(1.0, deadline / LOOKS)))
             self._nudge()
+            if loop.time() - asleep_at > SILENCE:
+                # We stood still, and with a virtual machine that was paused so did the process.
+                speaker.heard_at = loop.time()
             if loop.time() - speaker.heard_at > SILENCE:
                 speaker.kill(f"it said nothing for {SILENCE:g} s")
 

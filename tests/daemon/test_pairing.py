@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,26 @@ def test_a_file_without_instances_ends_the_process_and_one_with_some_starts_it_a
         await stage.state("VI_1", "BACKUP")
 
     assert play(tmp_path, "backup", story).reasons() == []
+
+
+def test_a_machine_that_stood_still_keeps_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "SILENCE", 2.0)
+
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "MASTER")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        os.kill(speaker.pid, signal.SIGSTOP)
+        time.sleep(2.5)  # noqa: ASYNC251  this is what stands still
+        os.kill(speaker.pid, signal.SIGCONT)
+        before = stage.pairing._state
+        await until(lambda: stage.pairing._state is not before)
+        again = stage.pairing.speaker()
+        assert again is not None
+        assert again.pid == speaker.pid
+
+    assert play(tmp_path, "master", story).reasons() == []
 
 
 def test_an_interface_that_comes_makes_an_instance_speakable(tmp_path: Path) -> None:
