@@ -4,7 +4,7 @@ Packets are crafted and messages for the kernel are made here, which takes its t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -32,17 +32,29 @@ class _UnspeakableError(Exception):
 
 
 def prepare(
-    vrrp: Vrrp, links: Mapping[str, Link], tracked: Mapping[str, tuple[TrackStatus, ...]], number: int = 0
+    vrrp: Vrrp,
+    links: Mapping[str, Link],
+    tracked: Mapping[str, tuple[TrackStatus, ...]],
+    number: int = 0,
+    claimed: Iterable[Change] = (),
 ) -> Setup:
     """Return what the file's instances come to with the interfaces that there are.
 
     `tracked` is how pools and checks stand, by instance. An instance that cannot be spoken is in it with its problem.
+    `claimed` is what we may have in the kernel by now: an owner's addresses that are there without that are the
+    machine's own, and are neither put nor withdrawn.
     """
+    whats = {change.what for change in claimed}
+    owned = {what for link in links.values() for what in _addresses_of(link)} - whats
     virtual = frozenset(
         each.address for instance in vrrp.instances.values() for each in (*instance.addresses, *instance.excluded)
     )
     instances = tuple(
-        _spoken(instance, links, virtual, tracked.get(instance.name, ())) for instance in vrrp.instances.values()
+        _leaving(
+            owned if instance.priority == OWNER else set(),
+            _spoken(instance, links, virtual, tracked.get(instance.name, ())),
+        )
+        for instance in vrrp.instances.values()
     )
     return Setup(number, instances, dict(vrrp.groups), vrrp.checks_deadline)
 
@@ -61,6 +73,18 @@ def without_standings(setup: Setup) -> Setup:
 def shown_addresses(instance: VrrpInstance) -> tuple[str, ...]:
     """Return the addresses of an instance as people are shown them."""
     return tuple(f"{each.address}/{each.prefix}" for each in (*instance.addresses, *instance.excluded))
+
+
+def _addresses_of(link: Link) -> Iterable[str]:
+    """Return the addresses of an interface, as a change of each would be called."""
+    return (f"address {each.address}/{each.prefix} on {link.name}" for each in link.addresses)
+
+
+def _leaving(owned: set[str], spoken: Spoken) -> Spoken:
+    """Return an instance that leaves alone what the machine has anyway."""
+    placement = spoken.placement
+    taken = tuple(change for change in placement.taken if change.what not in owned)
+    return replace(spoken, placement=replace(placement, taken=taken))
 
 
 def _spoken(

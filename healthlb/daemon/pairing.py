@@ -360,12 +360,12 @@ class Pairing:
         speaker.send(Stop())
 
     async def _set_up(self, speaker: SpeakerProcess) -> None:
-        vrrp, tracked = self._vrrp, self._tracked
+        vrrp, tracked, claimed = self._vrrp, self._tracked, self._told.claimed
         if vrrp is None or not vrrp.instances:
             self._part(speaker)
             return
         self._number += 1
-        setup = await self._crafter.do(lambda: prepare(vrrp, self._links(), tracked, self._number))
+        setup = await self._crafter.do(lambda: prepare(vrrp, self._links(), tracked, self._number, claimed))
         if self._told.setup is not None and without_standings(setup) == without_standings(self._told.setup):
             return
         changes = changes_of(setup)

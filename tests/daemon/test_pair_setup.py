@@ -57,6 +57,16 @@ def test_the_owner_of_the_addresses_speaks_from_them() -> None:
     assert found.ends.source == SHARED
 
 
+def test_an_owner_leaves_the_machines_own_addresses_alone_and_not_what_we_put() -> None:
+    owner = pair(replace(VI_1, priority=255))
+    before = prepare(owner, {"eth0": replace(ETH0, addresses=(Address(OWN, 24, 4),))}, {})
+    (put,) = changes_of(before)
+    assert put.what == f"address {SHARED}/24 on eth0"
+    assert changes_of(prepare(owner, LINKS, {}, 1, (put,))) == (put,)
+    assert changes_of(prepare(owner, LINKS, {})) == ()
+    assert changes_of(prepare(pair(VI_1), LINKS, {})) == (put,)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
