@@ -252,6 +252,19 @@ def test_a_reload_that_changes_addresses_keeps_the_master(speaking: Speaking) ->
     gone(best, "192.0.2.11", GATEWAY)
 
 
+def test_another_name_is_no_other_instance_and_a_backup_has_none_of_its_addresses(speaking: Speaking) -> None:
+    best = speaking(0, standard(150))
+    best.becomes("MASTER")
+    best.set_up(Vrrp({"renamed": replace(standard(150).instances[NAME], name="renamed")}))
+    assert best.becomes("MASTER", "renamed").became_master_total == 1
+    assert has(best.machine, SHARED)
+    stale = speaking(1, Vrrp({}))
+    stale.machine.ip(f"address add {SHARED}/24 dev eth0")
+    stale.set_up(standard(100))
+    stale.becomes("BACKUP")
+    gone(stale, SHARED)
+
+
 def test_an_address_that_somebody_removes_comes_back(speaking: Speaking) -> None:
     best = speaking(0, standard(150))
     best.becomes("MASTER")
