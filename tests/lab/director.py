@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nursery import start_director
 from topology import Machine, end
 from traffic import Connection, NoAnswerError
 from waiting import eventually
@@ -39,9 +40,7 @@ class Director:
         if text is not None:
             self.write(text)
         before = self.logged()
-        self._process = self.machine.start(
-            sys.executable, "-m", "healthlb", "run", "-c", self.file, *options, log=self.log
-        )
+        self._process = start_director(self.machine, "run", "-c", self.file, *options, log=self.log)
         eventually(lambda: self._came_up(before), bool, deadline=BOOT_PATIENCE)
 
     def ready(self) -> None:

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from director import BOOT_PATIENCE, Director
 from healthlb.model.vrrp import Announcing, Peer, VirtualAddress, Vrrp, VrrpInstance
+from nursery import start_director
 from pair import GATEWAY, GATEWAY6, SHARED, SHARED6, PairNetwork, addresses_of, has
 from pair_files import healthlb_section, keepalived_file
 from topology import Machine, end
@@ -200,7 +200,8 @@ class Keepalived(PairDirector):
 class Healthlb(PairDirector):
     """healthlb itself: the director's process and the one that speaks. `more` are further sections of its file.
 
-    Runtime files (/run/healthlb) and state are its own, as on a machine of its own.
+    Runtime files (/run/healthlb) and state are its own, as on a machine of its own. With `cold` it starts from nothing
+    even where a nursery is open.
     """
 
     kind = "healthlb"
@@ -210,6 +211,7 @@ class Healthlb(PairDirector):
     ) -> None:
         super().__init__(network, machine, folder, vrrp)
         self.more = dict(more or {})
+        self.cold = False
         self.director = Director(machine, self.folder)
 
     def text(self) -> str:
@@ -224,9 +226,9 @@ class Healthlb(PairDirector):
         run = self.folder / "run"
         run.mkdir(exist_ok=True)
         Path("/run/healthlb").mkdir(exist_ok=True)
-        program = f"{sys.executable} -m healthlb run -c {self.director.file}"
-        own = f"mount --bind {run} /run/healthlb && exec {program}"
-        self._process = self.machine.start("unshare", "--mount", "sh", "-c", own, log=self.director.log)
+        words = ("run", "-c", self.director.file)
+        binds = {run: Path("/run/healthlb")}
+        self._process = start_director(self.machine, *words, log=self.director.log, binds=binds, cold=self.cold)
         self._until_it_speaks()
 
     def stop(self) -> None:
