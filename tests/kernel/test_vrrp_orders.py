@@ -28,6 +28,10 @@ def running(pair_network_of_the_guest: PairNetwork, tmp_path_factory: pytest.Tem
     folder: Path = tmp_path_factory.mktemp("pair")
     ours = Healthlb(network, network.directors[0], folder, TOLD)
     theirs = Keepalived(network, network.directors[1], folder, standard(100, interval=0.3))
+    # Once as it is started in earnest, without anything that others have imported.
+    ours.cold = True
+    ours.start()
+    ours.cold = False
     yield ours, theirs
     for director in (ours, theirs):
         if director.running():

@@ -195,15 +195,15 @@ def test_an_interface_that_is_not_there_is_an_error_and_leaves_no_socket_open(pa
 
 
 KEEPALIVED: dict[str, tuple[VrrpInstance, str]] = {
-    "version 3": (INSTANCE, ""),
-    "IPv6": (INSTANCE6, ""),
+    "version 3": (replace(INSTANCE, interval=0.1), ""),
+    "IPv6": (replace(INSTANCE6, interval=0.1), ""),
     "version 2": (VERSION_2, ""),
     "version 2 with a password": (
         VrrpInstance("VI_2", "eth0", 51, 4, (VIRTUAL,), version=2, priority=150, password="s3cret"),  # noqa: S106  it is no secret
         "authentication {\n auth_type PASS\n auth_pass s3cret\n}",
     ),
     "unicast": (
-        VrrpInstance("VI_1", "eth0", 51, 4, (VIRTUAL,), priority=150, peers=(Peer(ONE),)),
+        VrrpInstance("VI_1", "eth0", 51, 4, (VIRTUAL,), priority=150, peers=(Peer(ONE),), interval=0.1),
         f"unicast_src_ip {OTHER}\nunicast_peer {{\n {ONE}\n}}",
     ),
 }
@@ -218,8 +218,8 @@ def test_keepalived_sends_byte_for_byte_what_is_crafted_here(
     listed = "\n".join(f"{each.address}/{each.prefix}" for each in instance.addresses)
     (tmp_path / "keepalived.conf").write_text(
         f"global_defs {{\nvrrp_version {instance.version}\n}}\n"
-        f"vrrp_instance VI {{\nstate MASTER\ninterface eth0\nvirtual_router_id 51\npriority 150\nadvert_int 1\n"
-        f"{more}\nvirtual_ipaddress {{\n{listed}\n}}\n}}\n"
+        f"vrrp_instance VI {{\nstate MASTER\ninterface eth0\nvirtual_router_id 51\npriority 150\n"
+        f"advert_int {instance.interval:g}\n{more}\nvirtual_ipaddress {{\n{listed}\n}}\n}}\n"
     )
     source = own_address(other, instance)
     (expected,) = craft_adverts(instance, source)

@@ -117,5 +117,4 @@ def as_declared(*directors: PairDirector, but: tuple[str, ...] = ()) -> None:
 
 def held(director: PairDirector) -> set[str]:
     """Return which of the instances' addresses a director's kernel has."""
-    found = {each.split("/")[0] for addresses in director.addresses().values() for each in addresses}
-    return found & {one.address for one in EVERYTHING}
+    return {one.address for one in EVERYTHING if director.has(one.address)}

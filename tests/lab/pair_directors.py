@@ -4,6 +4,7 @@ What they are told is `healthlb.model.vrrp.Vrrp`; each kind writes its own file 
 an instance that has the shared address outside and the shared gateway inside.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -276,8 +277,11 @@ KINDS: dict[str, type[PairDirector]] = {each.kind: each for each in (Keepalived,
 
 def descendants(process: int) -> list[int]:
     """Return the ids of a process's children, their children and so on."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.stdout.splitlines()}
+    parents: dict[int, int] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            # proc_pid_stat(5): after the name, in parentheses, come the state and the parent.
+            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
 
     def below(parent: int) -> Iterator[int]:
         for child, its_parent in parents.items():
