@@ -6,7 +6,7 @@ from itertools import count
 
 from checks import Check, ProbeResult, Target
 from healthlb.daemon.records import ProbeRecord
-from healthlb.model import config
+from healthlb.model import check as declared
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.health import Schedule
 
@@ -88,5 +88,5 @@ class Carrier:
 
 def record(number: int, interval: float = 1.0) -> ProbeRecord:
     schedule = Schedule(interval, 0.5, 1, 1, interval, interval)
-    check = config.Check("web", "tcp", schedule, "settings")
-    return ProbeRecord(config.Probe(check, Endpoint(f"127.0.0.{number}", 80)))
+    configured = declared.Check("web", "tcp", schedule, "settings")
+    return ProbeRecord(declared.Probe(configured, Endpoint(f"127.0.0.{number}", 80)))

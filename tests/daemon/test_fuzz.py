@@ -162,10 +162,10 @@ def test_commands_without_the_token_are_refused_as_the_document_says(director: R
         for method, each in methods.items()
         if each.get("security") == [{"token": []}]
     ]
-    assert len(commands) == 15
+    assert len(commands) == 16
     for method, path in commands:
         connection = http.client.HTTPConnection("127.0.0.1", director.admin, timeout=PATIENCE)
-        connection.request(method, path.format(vs="shop", rs="web1", host="127.0.0.1"))
+        connection.request(method, path.format(vs="shop", rs="web1", host="127.0.0.1", instance="VI_1"))
         assert connection.getresponse().status == 401
         connection.close()
 
