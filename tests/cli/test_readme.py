@@ -9,12 +9,13 @@ from checks import registry
 from healthlb.cli.main import VERBS, main
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-(EXAMPLE,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+(EXAMPLE, PAIR) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 
-def test_its_example_is_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("text", [EXAMPLE, EXAMPLE + PAIR], ids=["alone", "with its pair"])
+def test_its_example_is_a_good_file(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "healthlb.yaml"
-    file.write_text(EXAMPLE)
+    file.write_text(text)
     assert main(["validate", "-c", str(file)]) == 0
     assert capsys.readouterr().err == ""
 
