@@ -28,7 +28,8 @@ IPV4, IPV6 = 0x0800, 0x86DD
 def craft_adverts(instance: VrrpInstance, source: str) -> tuple[Outgoing, ...]:
     """Return the advert for each destination, with the configured priority; `source` is where it will come from.
 
-    RFC 9568 section 5.2, RFC 3768 section 5.3.
+    RFC 9568 section 5.2, RFC 3768 section 5.3; but version 3 over IPv4 has a pseudo-header in the checksum, as RFC
+    5798 section 5.2.8 had it and keepalived wants it.
     """
     destinations = tuple(peer.address for peer in instance.peers) or (GROUPS[instance.family],)
     return tuple(_craft_advert(instance, source, destination) for destination in destinations)
@@ -37,9 +38,9 @@ def craft_adverts(instance: VrrpInstance, source: str) -> tuple[Outgoing, ...]:
 def craft_announcements(instance: VrrpInstance, links: Mapping[str, Link]) -> tuple[Frame, ...]:
     """Return the frames that say where the addresses are now, the excluded ones too.
 
-    Gratuitous ARP as request and as reply (RFC 5227 section 3, RFC 9568 section 6.4.1), unsolicited neighbour
-    advertisements (RFC 4861 section 7.2.6). An address whose interface is not among `links` or has no hardware
-    address has none.
+    Gratuitous ARP as request and as reply (RFC 5227 section 3), unsolicited neighbour advertisements (RFC 4861 section
+    7.2.6), as RFC 9568 sections 6.4.1 and 6.4.2 ask for. An address whose interface is not among `links` or has no
+    hardware address has none.
     """
     return tuple(
         frame for address in (*instance.addresses, *instance.excluded) for frame in _announce(instance, address, links)
@@ -109,7 +110,7 @@ def _announce(instance: VrrpInstance, address: VirtualAddress, links: Mapping[st
         return
     own = virtual_mac(instance) if instance.mac and not address.device else link.hardware_address
     if ip_address(address.address).version == 6:
-        # The router flag is set, the solicited flag clear, the override flag set (RFC 9568 section 6.4.1).
+        # The router flag is set, the solicited flag clear, the override flag set (RFC 9568 sections 6.4.1 and 6.4.2).
         told = ICMPv6ND_NA(tgt=address.address, R=1, S=0, O=1) / ICMPv6NDOptDstLLAddr(lladdr=own)
         header = IPv6(src=address.address, dst=ALL_NODES, hlim=HOP_LIMIT)
         frame = Ether(src=own, dst=_multicast_mac(ALL_NODES)) / header / told

@@ -85,7 +85,7 @@ def _checks(
     checks += [load_byte(start + 3), *unless_equal(count, end)]
     if family == 4 and length <= MOST_SUMMED:
         checks += [NOTHING_INTO_X, *_add(range(start, start + length, 2)), *fold()]
-        # Version 3 has a pseudo-header in the sum (RFC 9568 section 5.2.8), which older implementations leave out.
+        # RFC 9568 section 5.2.8 leaves the pseudo-header out of the sum; RFC 5798 and keepalived have one.
         pseudo = [*_add(range(12, 20, 2)), *_add_number(PROTOCOL + length), *fold(), *unless_equal(RIGHT, end)]
         checks += unless_equal(RIGHT, *([end] if version == 2 else pseudo))
     return checks

@@ -41,8 +41,8 @@ def read(message: bytes, *, family: Family, source: bytes, destination: bytes) -
     """Return the advert that a VRRP message is, without its IP header; `source` and `destination` are packed.
 
     The checks are those of RFC 9568 section 7.1 and RFC 3768 section 7.1 that need no setting, in their order. Any
-    bytes are an answer: nothing is raised. Version 3 over IPv4 is taken with and without the pseudo-header in the
-    checksum, for both are met.
+    bytes are an answer: nothing is raised. Version 3 over IPv4 is taken without the pseudo-header in the checksum (RFC
+    9568 section 5.2.8) and with it (the same section of RFC 5798, keepalived), for both are met.
     """
     length = len(message)
     if not length:
@@ -87,7 +87,8 @@ def _checksum_holds(message: bytes, version: int, family: Family, ends: bytes) -
 def checksum(message: bytes, *, source: bytes = b"", destination: bytes = b"") -> int:
     """Return the Internet checksum of a message whose checksum field is 0 (RFC 1071).
 
-    `source` and `destination`, packed, are those of the pseudo-header (RFC 8200 section 8.1); empty for none.
+    `source` and `destination`, packed, are those of the pseudo-header (RFC 8200 section 8.1, which RFC 5798 section
+    5.2.8 takes for IPv4 as well); empty for none.
     """
     pseudo = len(message) + PROTOCOL if source else 0
     padded = message + b"\0" * (len(message) % 2)

@@ -85,7 +85,7 @@ def _foreign(message: bytes, advert: Advert, settings: Settings) -> str:
     if advert.router_id != settings.router_id:
         return "router_id"
     if settings.version == 3:
-        # An interval of nothing would have us declare its sender dead at once.
+        # An interval of nothing would have us declare its sender dead at once (RFC 9568 section 7.1, erratum 8301).
         return "" if advert.interval else "interval"
     if not _authentic(message, advert, settings):
         return "authentication"
@@ -114,7 +114,7 @@ def _is_multicast(address: bytes) -> bool:
 
 
 def _lists_match(advert: Advert, settings: Settings) -> bool:
-    """RFC 3768 section 7.1 excepts what the owner sends; version 3 leaves the check to us, and keepalived drops."""
+    """RFC 3768 section 7.1 excepts what the owner sends; RFC 9568 leaves the check to us, and keepalived drops."""
     if settings.version == 2 and advert.priority == OWNER:
         return True
     return advert.addresses == settings.addresses or sorted(advert.addresses) == sorted(settings.addresses)
