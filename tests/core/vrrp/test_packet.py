@@ -77,17 +77,25 @@ def test_section_5_2_1_another_version_is_dropped() -> None:
     assert read_4(version_3(first=0x11)) == Drop("version")
 
 
-def test_version_2_knows_ipv4_alone() -> None:
+def test_rfc_3768_is_of_ipv4_alone() -> None:
     assert read_6(version_2()) == Drop("version")
 
 
-def test_section_5_2_2_a_packet_with_an_unknown_type_is_discarded() -> None:
-    assert read_4(version_3(first=0x32)) == Drop("type")
-    assert read_4(version_2(first=0x20)) == Drop("type")
+@pytest.mark.parametrize("kind", [0, *range(2, 16)])
+def test_section_5_2_2_a_packet_with_an_unknown_type_is_discarded(kind: int) -> None:
+    assert read_4(version_3(first=0x30 | kind)) == Drop("type")
+
+
+@pytest.mark.parametrize("kind", [0, *range(2, 16)])
+def test_rfc_3768_section_5_3_2_a_packet_with_an_unknown_type_is_discarded(kind: int) -> None:
+    assert read_4(version_2(first=0x20 | kind)) == Drop("type")
 
 
 def test_section_5_2_5_an_advert_of_no_address_is_ignored() -> None:
     assert read_4(version_3(addresses=())) == Drop("count")
+
+
+def test_an_advert_of_version_2_of_no_address_is_ignored_as_well() -> None:
     assert read_4(version_2(addresses=())) == Drop("count")
 
 
@@ -101,22 +109,39 @@ def test_section_5_2_7_the_interval_is_twelve_bits_of_centiseconds() -> None:
     assert advert.interval == 40.95
 
 
-@pytest.mark.parametrize("pseudo", [True, False])
-def test_section_5_2_8_version_3_over_ipv4_is_taken_with_and_without_the_pseudo_header(pseudo: bool) -> None:
-    assert isinstance(read_4(version_3(pseudo=pseudo)), Advert)
+def test_section_5_2_8_over_ipv4_a_checksum_over_the_message_alone_is_taken() -> None:
+    assert isinstance(read_4(version_3(pseudo=False)), Advert)
 
 
-def test_section_5_2_8_the_pseudo_header_holds_the_addresses_that_it_came_with() -> None:
+def test_rfc_5798_section_5_2_8_over_ipv4_a_pseudo_header_in_the_checksum_is_taken_as_well() -> None:
+    assert isinstance(read_4(version_3(pseudo=True)), Advert)
+
+
+def test_rfc_5798_section_5_2_8_the_pseudo_header_holds_the_addresses_that_it_came_with() -> None:
     assert read_4(version_3(source="192.0.2.3"), source="192.0.2.4") == Drop("checksum")
 
 
 def test_section_5_2_8_over_ipv6_the_pseudo_header_is_needed() -> None:
     message = version_3(addresses=V6, source="fe80::3", destination="ff02::12", pseudo=False)
     assert read_6(message) == Drop("checksum")
+    message = version_3(addresses=V6, source="fe80::3", destination="ff02::12", pseudo=True)
+    assert isinstance(read_6(message), Advert)
 
 
-def test_version_2_has_no_pseudo_header() -> None:
-    """RFC 3768 section 5.3.8: the checksum is over the VRRP message alone."""
+def test_section_5_2_9_addresses_are_of_the_family_of_the_packet_that_lists_them() -> None:
+    listed = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
+    four = version_3(addresses=listed, source="fe80::3", destination="ff02::12")
+    assert read_6(four) == Drop("length")
+    assert read_4(version_3(addresses=V6)) == Drop("length")
+
+
+def test_section_5_2_9_over_ipv6_the_first_address_need_not_be_link_local_although_it_should() -> None:
+    message = version_3(addresses=("2001:db8::1",), source="fe80::3", destination="ff02::12")
+    assert isinstance(read_6(message), Advert)
+
+
+def test_rfc_3768_section_5_3_8_the_checksum_is_over_the_message_alone() -> None:
+    assert isinstance(read_4(version_2()), Advert)
     message = bytearray(version_3())
     message[0] = 0x21
     assert read_4(bytes(message) + b"\0" * 8) == Drop("checksum")

@@ -53,18 +53,43 @@ def test_any_bytes_are_an_advert_or_a_counted_drop(message: bytes, settings: Set
 
 
 @given(st.integers(0, 254))
-def test_section_7_1_the_hop_limit_must_be_255(hop_limit: int) -> None:
+def test_section_5_1_1_3_and_7_1_the_hop_limit_must_be_255(hop_limit: int) -> None:
     assert heard(version_3(), hop_limit=hop_limit) == Drop("hop_limit")
 
 
-def test_section_7_1_the_version_must_be_ours() -> None:
+@given(st.integers(0, 254))
+def test_section_5_1_2_3_and_7_1_the_hop_limit_must_be_255_over_ipv6(hop_limit: int) -> None:
+    settings = Settings(51, 6, tuple(packed(each) for each in V6), source=packed("fe80::2"))
+    message = version_3(addresses=V6, source="fe80::3", destination="ff02::12")
+    found = heard(message, settings, source="fe80::3", destination="ff02::12", hop_limit=hop_limit)
+    assert found == Drop("hop_limit")
+
+
+@given(st.integers(0, 254))
+def test_rfc_3768_section_5_2_3_and_7_1_the_ttl_must_be_255(ttl: int) -> None:
+    assert heard(version_2(), VERSION_2, hop_limit=ttl) == Drop("hop_limit")
+
+
+def test_section_7_1_the_version_must_be_3() -> None:
     assert heard(version_2()) == Drop("version")
+
+
+def test_rfc_3768_section_7_1_the_version_must_be_2() -> None:
     assert heard(version_3(), VERSION_2) == Drop("version")
 
 
-def test_section_7_1_the_packet_must_be_complete() -> None:
-    assert heard(version_3()[:-1]) == Drop("length")
-    assert heard(b"") == Drop("length")
+def test_section_7_1_the_type_must_be_that_of_an_advertisement() -> None:
+    assert heard(version_3(first=0x32)) == Drop("type")
+
+
+@given(st.integers(0, 11))
+def test_section_7_1_the_packet_must_be_complete(length: int) -> None:
+    assert heard(version_3()[:length]) == Drop("length")
+
+
+@given(st.integers(0, 19))
+def test_rfc_3768_section_7_1_the_packet_must_be_complete_with_its_authentication_data(length: int) -> None:
+    assert heard(version_2()[:length], VERSION_2) == Drop("length")
 
 
 def test_section_7_1_the_checksum_must_hold() -> None:
@@ -73,8 +98,17 @@ def test_section_7_1_the_checksum_must_hold() -> None:
     assert heard(bytes(message)) == Drop("checksum")
 
 
+def test_rfc_3768_section_7_1_the_checksum_must_hold() -> None:
+    message = bytearray(version_2())
+    message[6] ^= 1
+    assert heard(bytes(message), VERSION_2) == Drop("checksum")
+
+
 def test_section_7_1_the_router_id_must_be_configured_here() -> None:
     assert heard(version_3(router_id=52)) == Drop("router_id")
+
+
+def test_rfc_3768_section_7_1_the_router_id_must_be_configured_here() -> None:
     assert heard(version_2(router_id=52), VERSION_2) == Drop("router_id")
 
 
@@ -84,7 +118,7 @@ def test_section_7_1_another_interval_is_no_reason_to_drop_in_version_3() -> Non
     assert advert.interval == 3.0
 
 
-def test_an_interval_of_nothing_is_dropped() -> None:
+def test_section_7_1_an_interval_of_nothing_is_dropped() -> None:
     assert heard(version_3(centiseconds=0)) == Drop("interval")
 
 
@@ -98,6 +132,17 @@ def test_rfc_3768_section_7_1_the_authentication_must_be_that_configured() -> No
     assert heard(version_2(authentication=2, password=b"secret"), SECRET) == Drop("authentication")
 
 
+@given(st.integers(2, 255))
+def test_rfc_3768_section_5_3_6_an_unknown_type_of_authentication_is_discarded(kind: int) -> None:
+    assert heard(version_2(authentication=kind), VERSION_2) == Drop("authentication")
+    assert heard(version_2(authentication=kind, password=b"secret"), SECRET) == Drop("authentication")
+
+
+@given(st.binary(max_size=8))
+def test_rfc_3768_section_5_3_10_authentication_data_is_ignored_where_there_is_no_password(data: bytes) -> None:
+    assert isinstance(heard(version_2(password=data), VERSION_2), Advert)
+
+
 def test_rfc_2338_section_5_3_6_a_simple_text_password_must_be_ours() -> None:
     assert isinstance(heard(version_2(authentication=1, password=b"secret"), SECRET), Advert)
     assert heard(version_2(authentication=1, password=b"secre"), SECRET) == Drop("authentication")
@@ -107,18 +152,18 @@ def test_what_we_sent_ourselves_is_dropped() -> None:
     assert heard(version_3(source="192.0.2.2"), source="192.0.2.2") == Drop("own_source")
 
 
-def test_section_7_1_another_list_of_addresses_is_dropped() -> None:
+def test_section_7_1_another_list_of_addresses_is_dropped_although_it_need_only_be_told() -> None:
     assert heard(version_3(addresses=("192.0.2.9",))) == Drop("address_list")
     assert heard(version_3(addresses=("192.0.2.1", "192.0.2.9"))) == Drop("address_list")
+    assert heard(version_3(addresses=("192.0.2.9",), priority=255)) == Drop("address_list")
+
+
+def test_rfc_3768_section_7_1_another_list_of_addresses_is_dropped() -> None:
     assert heard(version_2(addresses=("192.0.2.9",)), VERSION_2) == Drop("address_list")
 
 
 def test_rfc_3768_section_7_1_the_owners_list_may_differ() -> None:
     assert isinstance(heard(version_2(addresses=("192.0.2.9",), priority=255), VERSION_2), Advert)
-
-
-def test_section_7_1_of_version_3_excepts_no_owner() -> None:
-    assert heard(version_3(addresses=("192.0.2.9",), priority=255)) == Drop("address_list")
 
 
 def test_the_order_of_the_list_does_not_matter() -> None:

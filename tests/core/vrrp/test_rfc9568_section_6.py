@@ -1,7 +1,7 @@
-"""RFC 9568 sections 6.1 and 6.4, a test for every sentence that says what a router must do.
+"""RFC 9568 sections 6.1, 6.4, 7.1 (the owner) and 8.3.2: a test for every sentence that says what a machine must do.
 
 What it says of ARP, of neighbour discovery and of forwarding is done by the kernel, which answers for the addresses
-that it has: a MASTER takes them, a BACKUP has given them.
+that it has: a MASTER takes them, a BACKUP has given them. `sentences.py` has all the rules with their tests.
 """
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.core.vrrp.machine import Machine
-from healthlb.core.vrrp.outputs import Announce, Became, GiveAddresses, NewMaster, SendAdvert, TakeAddresses
+from healthlb.core.vrrp.outputs import Announce, Became, GiveAddresses, NewMaster, SendAdvert, SplitBrain, TakeAddresses
 from healthlb.model.vrrp import Announcing
 from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, initial, master, only
 
@@ -18,6 +18,11 @@ intervals = st.integers(1, 4095).map(lambda centiseconds: centiseconds / 100)
 
 
 # Section 6.1, parameters.
+
+
+def test_6_1_unless_told_otherwise_the_priority_is_100_the_interval_a_second_and_it_preempts() -> None:
+    machine = initial()
+    assert (machine.priority, machine.interval, machine.settings.preempt) == (100, 1.0, True)
 
 
 @given(priorities, intervals)
@@ -225,17 +230,34 @@ def test_7_1_an_owner_never_gives_way(priority: int, source: bytes) -> None:
     assert not gives_way(machine, priority, source)
 
 
-# RFC 3768, where version 2 differs.
+# Section 8.3.2, priorities.
 
 
-@given(priorities, st.integers(1, 255))
-def test_rfc_3768_6_1_the_skew_of_version_2_is_seconds_whatever_the_interval(priority: int, interval: int) -> None:
-    machine = backup(version=2, priority=priority, interval=float(interval))
-    assert machine.skew == (256 - priority) / 256
-    assert machine.next_timer() == pytest.approx(3 * interval + machine.skew)
+def test_8_3_2_a_second_router_with_priority_255_is_told() -> None:
+    machine = initial(priority=255)
+    machine.start(0.0)
+    [told] = only(SplitBrain, machine.received(5.0, advert(255), HIGHER_ADDRESS))
+    assert told == SplitBrain("it adverts with priority 255, ours is 255", "192.0.2.3")
 
 
-def test_rfc_3768_6_4_2_priority_zero_sets_the_timer_of_version_2_to_its_skew() -> None:
-    machine = backup(version=2, interval=5.0)
-    machine.received(1.0, advert(0, 5.0), HIGHER_ADDRESS)
-    assert machine.next_timer() == 1.0 + 156 / 256
+def test_8_3_2_a_second_master_of_our_own_priority_is_told() -> None:
+    assert only(SplitBrain, master().received(5.0, advert(100), LOWER_ADDRESS))
+
+
+@given(st.integers(1, 253), st.integers(1, 10), intervals)
+def test_8_3_2_a_lower_backup_hears_the_advert_of_a_higher_one_before_it_becomes_master(
+    priority: int, step: int, interval: float
+) -> None:
+    """That is how much their Skew_Times differ: an advert that travels for less than that comes in time."""
+    higher, lower = backup(priority=min(priority + step, 254)), backup(priority=priority)
+    for machine in (higher, lower):
+        machine.received(0.0, advert(255, interval), HIGHER_ADDRESS)
+    first = higher.next_timer()
+    assert first is not None
+    assert only(SendAdvert, higher.timer(first))
+    last = lower.next_timer()
+    assert last is not None
+    travelled = (last - first) * 0.99
+    assert travelled == pytest.approx(0.99 * (higher.priority - priority) * interval / 256)
+    lower.received(first + travelled, advert(higher.priority, interval), HIGHER_ADDRESS)
+    assert lower.timer(last) == []

@@ -5,7 +5,7 @@ import pytest
 from healthlb.core.vrrp.machine import ANSWER_PAUSE
 from healthlb.core.vrrp.outputs import Announce, GiveAddresses, SendAdvert, SplitBrain, SplitBrainOver
 from healthlb.model.vrrp import Announcing
-from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, initial, master, only
+from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, master, only
 
 
 def test_a_lower_master_is_told_once_and_the_neighbours_hear_of_us_again() -> None:
@@ -68,13 +68,6 @@ def test_other_signs_are_told_of_a_master_alone() -> None:
     told = machine.suspect(0.1, "it has our address", "02:00:00:00:00:09")
     assert told == [SplitBrain("it has our address", "02:00:00:00:00:09")]
     assert machine.suspect(0.2, "it has our address", "02:00:00:00:00:09") == []
-
-
-def test_a_second_owner_is_told() -> None:
-    machine = initial(priority=255)
-    machine.start(0.0)
-    assert only(SplitBrain, machine.received(5.0, advert(255), HIGHER_ADDRESS))
-    assert machine.state == "MASTER"
 
 
 def test_who_gives_way_sends_a_last_advert_when_the_addresses_are_gone() -> None:

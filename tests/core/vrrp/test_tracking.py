@@ -41,7 +41,9 @@ def test_weights_add_up() -> None:
 
 
 @given(st.integers(1, 254), st.lists(st.tuples(weights, st.booleans()), max_size=6))
-def test_a_priority_is_kept_within_1_to_254(priority: int, things: list[tuple[int | None, bool]]) -> None:
+def test_section_5_2_4_who_does_not_own_the_addresses_stays_within_1_to_254(
+    priority: int, things: list[tuple[int | None, bool]]
+) -> None:
     pools = {str(name): UP if up else DOWN for name, (_, up) in enumerate(things)}
     result = standing(
         pools, *(Tracked(str(name), weight) for name, (weight, _) in enumerate(things)), priority=priority
@@ -51,7 +53,7 @@ def test_a_priority_is_kept_within_1_to_254(priority: int, things: list[tuple[in
     assert len(result.faults) == sum(weight is None and not up for weight, up in things)
 
 
-def test_an_owner_stays_at_255() -> None:
+def test_section_5_2_4_an_owner_stays_at_255() -> None:
     assert standing({"shop": DOWN}, Tracked("shop", -60), priority=255).priority == 255
 
 
