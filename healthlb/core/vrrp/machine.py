@@ -360,8 +360,13 @@ class Machine:
         return self._split.see(now, sign, str(ip_address(source)), interval)
 
     def _answer(self, now: float, *, reset: bool = False) -> list[Output]:
-        """Advert at once and tell the neighbours, at a bounded rate; `reset` sets Adver_Timer anew."""
+        """Advert at once and tell the neighbours, at a bounded rate; `reset` sets Adver_Timer anew.
+
+        Who hears priority 0 waits no longer than Skew_Time: that is answered when the pause is over.
+        """
         if now - self._answered_at < ANSWER_PAUSE:
+            if reset and self._advert_at > self._answered_at + ANSWER_PAUSE:
+                self._answered_at = self._advert_at = self._answered_at + ANSWER_PAUSE
             return []
         self._answered_at = now
         if reset:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthlb.core.vrrp.machine import Machine
+from healthlb.core.vrrp.machine import ANSWER_PAUSE, Machine
 from healthlb.core.vrrp.outputs import Announce, Became, GiveAddresses, NewMaster, SendAdvert, SplitBrain, TakeAddresses
 from healthlb.model.vrrp import Announcing
 from tests.core.vrrp.machines import HIGHER_ADDRESS, LOWER_ADDRESS, advert, backup, initial, master, only
@@ -182,6 +182,18 @@ def test_6_4_3_priority_zero_is_answered_at_once_and_sets_the_timer_again(source
     assert machine.received(0.6, advert(0), source)[0] == SendAdvert(100)
     assert machine.state == "MASTER"
     assert machine.next_timer() == 1.6
+
+
+def test_6_4_3_priority_zero_is_answered_although_something_else_was_a_moment_ago() -> None:
+    """A third director sets its timer to Skew_Time by it: it has to hear us before that is over."""
+    machine = master()
+    machine.timer(5.0)
+    machine.received(5.5, advert(50), HIGHER_ADDRESS)
+    assert machine.received(5.505, advert(0), HIGHER_ADDRESS) == []
+    assert machine.received(5.506, advert(0), HIGHER_ADDRESS) == []
+    assert machine.next_timer() == 5.5 + ANSWER_PAUSE
+    assert machine.timer(5.5 + ANSWER_PAUSE) == [SendAdvert(100)]
+    assert machine.next_timer() == 6.5 + ANSWER_PAUSE
 
 
 def gives_way(machine: Machine, priority: int, source: bytes, interval: float = 3.0) -> bool:
