@@ -47,11 +47,11 @@ def taken(data: bytes, family: Family, version: Literal[2, 3], count: int) -> tu
         return passes(good, data), passes(odd, data)
 
 
-@given(addresses=st.lists(st.binary(min_size=4, max_size=4), min_size=1, max_size=40), old=st.booleans())
+@given(addresses=st.lists(st.binary(min_size=4, max_size=4), min_size=1, max_size=40), alone=st.booleans())
 def test_right_adverts_of_version_3_are_taken_with_and_without_the_pseudo_header(
-    addresses: list[bytes], old: bool
+    addresses: list[bytes], alone: bool
 ) -> None:
-    data = packet(message(3, b"".join(addresses), len(addresses), ends=None if old else ENDS))
+    data = packet(message(3, b"".join(addresses), len(addresses), ends=None if alone else ENDS))
     assert taken(data, 4, 3, len(addresses)) == (True, False)
 
 

@@ -34,6 +34,7 @@ NEIGHBOURS = "linux/acceptance_in_kernel.py::test_neighbours_still_find_an_addre
 CHECKSUM = "kept not: the checksum is sent with a pseudo-header"
 ONE_VERSION = "kept not: An instance speaks one version"
 REDIRECTS = "kept not: Redirects are the kernel's"
+TAKEN_FIRST = "core/vrrp/test_rfc9568_section_6.py::test_6_4_1_an_owner_adverts_announces_and_is_master_at_once"
 NOT_ROUTED = "not ours: what is for an address of this machine ends here; IPVS hands it on, which is its work"
 OWNER = "kept not: The owner (255) does not drop what others advert"
 
@@ -174,11 +175,13 @@ RFC9568 = (
     Sentence("8.1.2", "ARP is answered with the virtual MAC alone", OWN_MAC),
     Sentence("8.1.2", "where it is asked for", VIRTUAL_MAC),
     Sentence("8.1.2", "a new master announces its addresses", LEARNED),
+    Sentence("8.1.2", "once it has them", TAKEN_FIRST),
     Sentence("8.1.3", "proxy ARP has the virtual MAC", "not ours: it does no proxy ARP"),
     Sentence("8.2.1", "redirects come from the address that was used", REDIRECTS),
     Sentence("8.2.2", "solicitations are answered with the virtual MAC alone", OWN_MAC),
     Sentence("8.2.2", "where it is asked for", VIRTUAL_MAC),
     Sentence("8.2.2", "a new master announces its addresses", LEARNED),
+    Sentence("8.2.2", "once it has them", TAKEN_FIRST),
     Sentence("8.2.3", "router advertisements of both are the same", NO_ROUTER),
     Sentence("8.2.4", "unsolicited advertisements are heeded", "not ours: the kernel does"),
     Sentence("8.3.1", "who is no owner forwards nothing to the addresses", NOT_ROUTED),
@@ -310,6 +313,7 @@ RFC3768 = (
     Sentence("8.1", "redirects come from the address that was used", REDIRECTS),
     Sentence("8.2", "ARP is answered with the virtual MAC alone", OWN_MAC),
     Sentence("8.2", "a new master announces its addresses", LEARNED),
+    Sentence("8.2", "once it has them", TAKEN_FIRST),
     Sentence("8.3", "proxy ARP has the virtual MAC", "not ours: it does no proxy ARP"),
     Sentence("8.4", "who is no owner forwards nothing to the addresses", NOT_ROUTED),
 )
