@@ -120,6 +120,7 @@ class Director:
             overdue=self.prober.overdue,
             nudge=self.controller.wake,
             changed=lambda: self.view.forget(),  # noqa: PLW0108  the same
+            save=self.memory.hand_over,
         )
         self._tidying = Tidying(loop)
         self._punctuality = Punctuality(loop, lambda: pools.void_total, self._tell)
@@ -198,7 +199,7 @@ class Director:
             await self._doors.open(config.api)
         except ListenError as error:
             raise StartError(str(error)) from error
-        await self.pair.begin()
+        await self.pair.begin(self.memory.handed_over)
         await self._fitness.look_around(config)
         await self._fitness.look_at_plugins()
         await self.controller.make_pass()

@@ -1,5 +1,7 @@
 """Hands an instance over to the other director by an operator's order, and takes it back."""
 
+from dataclasses import replace
+
 from healthlb.daemon.pairing import Pairing
 from healthlb.daemon.pools import Sink
 from healthlb.daemon.targets import near, quoted
@@ -32,10 +34,14 @@ class HandingOver:
         refused = _senseless_back(before) if back else _senseless(before)
         if refused:
             return FailoverOutcome("refused", refused)
-        if not self._pairing.order(instance, back=back):
+        if not self._pairing.order(instance, actor.who, back=back):
             return FailoverOutcome("refused", f"No process speaks for {instance} here now.")
         self._tell(FailoverOrdered(actor.who, instance, back, force))
-        return await (self._taken_back(before) if back else self._handed_over(before))
+        outcome = await (self._taken_back(before) if back else self._handed_over(before))
+        unsaved = await self._pairing.handovers.saved()
+        if not unsaved:
+            return outcome
+        return replace(outcome, notes=(*outcome.notes, f"the order is in force, but {unsaved}"))
 
     async def _handed_over(self, before: InstanceStatus) -> FailoverOutcome:
         name = before.name

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from healthlb.daemon.fault import describe
 from healthlb.daemon.worker import Worker
 from healthlb.model.config import Director
 from healthlb.model.events import StateSaved, StateTakenUp, StateUnsaved, Warned
-from healthlb.model.overrides import Orders
+from healthlb.model.overrides import HandedOver, Orders
 from healthlb.model.remembered import Remembered
 from healthlb.model.snapshot import StateStatus
 from healthlb.store.file import told
@@ -62,7 +63,7 @@ class Knows(Protocol):
 
 
 class Memory:
-    """The director's memory. `orders` are those that were found, or saved last.
+    """The director's memory. `orders` are those that were found, or saved last; so are `handed_over`, which are apart.
 
     `elsewhere` is why this director has no saved state, where that is so: another one has the directory. `silence` is
     told of it, as notifying people is the other's business then, and of its end with an empty text.
@@ -76,6 +77,7 @@ class Memory:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.orders = Orders()
+        self.handed_over: tuple[HandedOver, ...] = ()
         self.elsewhere = ""
         self.warnings: tuple[str, ...] = ()
         self._silence = silence
@@ -121,13 +123,14 @@ class Memory:
             if self._found.fault:
                 self._wanted += 1
                 self._failed(self._found.fault)
-        self.orders = self._found.orders
+        self.orders = replace(self._found.orders, handed_over=())
+        self.handed_over = self._found.orders.handed_over
         self._recall(director.state_max_age)
         self._keeping = asyncio.create_task(self._keep())
 
     def begin(self) -> None:
         """Save health from now on: the configuration is in force, and has taken up what fits it."""
-        found, orders = self._found, len(_each(self.orders))
+        found, orders = self._found, len(_each(self.orders)) + len(self.handed_over)
         at = found.health_at if found.health_at is not None else found.orders_at
         if at is not None and (self._knows.recalled or orders):
             self._tell(StateTakenUp(max(0.0, self._wall() - at), self._knows.recalled, orders))
@@ -180,6 +183,14 @@ class Memory:
         They are tried again until they are.
         """
         self.orders = orders
+        return await self._save_orders()
+
+    async def hand_over(self, handed_over: tuple[HandedOver, ...]) -> str | None:
+        """Save which VRRP instances are handed over, as `save` does with the other orders."""
+        self.handed_over = handed_over
+        return await self._save_orders()
+
+    async def _save_orders(self) -> str | None:
         if self.elsewhere:
             return "it would not survive a restart: another director has the saved state"
         if self._keeping is None:
@@ -268,7 +279,7 @@ class Memory:
             if folder is None or self.elsewhere:
                 return True
             if self._wanted > self._kept:
-                wanted, orders = self._wanted, self.orders
+                wanted, orders = self._wanted, replace(self.orders, handed_over=self.handed_over)
                 await self._on_disk(lambda: folder.save_orders(orders))
                 self._kept, self._saved_at = wanted, self._wall()
             for each in tries:

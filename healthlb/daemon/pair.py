@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from healthlb.daemon.accepting import Accepting
 from healthlb.daemon.handing_over import HandingOver
 from healthlb.daemon.pairing import Pairing
+from healthlb.daemon.handovers import Handovers, Save, nowhere
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.syncing import Syncing
 from healthlb.daemon.tasks import Tasks
@@ -17,6 +18,7 @@ from healthlb.model.changes import Actor, FailoverOutcome
 from healthlb.model.vrrp import Vrrp
 from healthlb.model.vrrp_status import PairStatus
 
+from healthlb.model.overrides import HandedOver
 
 class Pair:
     """A director's part in a pair; `kernel` False does nothing and shows what there is to do."""
@@ -34,9 +36,18 @@ class Pair:
     ) -> None:
         self._vrrp: Vrrp | None = None
         self._tasks = Tasks()
+        save: Save = nowhere,
         self._sync: asyncio.Task[None] | None = None
         self.pairing = Pairing(
-            pools, tell, chance, kernel=kernel, overdue=overdue, nudge=nudge, turned=self._turned, changed=changed
+            pools,
+            tell,
+            chance,
+            kernel=kernel,
+            overdue=overdue,
+            nudge=nudge,
+            turned=self._turned,
+            changed=changed,
+            handovers=Handovers(save if kernel else nowhere),
         )
         table = KernelSync() if kernel else None
         self.syncing = Syncing(table, tell, self.pairing.is_master, chance)
@@ -45,8 +56,9 @@ class Pair:
         self._tell = tell
         self._handing_over = HandingOver(self.pairing, tell)
 
-    async def begin(self) -> None:
-        """Clean up after a director before this one."""
+    async def begin(self, handed_over: Iterable[HandedOver] = ()) -> None:
+        """Clean up after a director before this one, and take up what was handed over."""
+        self.pairing.handovers.recall(handed_over)
         await self.pairing.begin()
 
     def adopt(self, vrrp: Vrrp | None) -> None:

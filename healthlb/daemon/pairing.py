@@ -9,11 +9,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from healthlb.daemon.failing import backoff
 from healthlb.daemon.fault import describe
+from healthlb.daemon.handovers import Handovers
 from healthlb.daemon.pair_claims import Claims, HeldError
 from healthlb.daemon.pair_setup import changes_of, prepare, shown_addresses, without_standings
 from healthlb.daemon.pools import Pools, Sink
@@ -75,20 +76,12 @@ def read_links() -> Mapping[str, Link]:
 
 
 @dataclass(slots=True)
-class _Order:
-    """An instance that was handed over; `seen`: the process has said that it is so."""
-
-    seen: bool = False
-
-
-@dataclass(slots=True)
 class _Told:
     """What the process was told, and what may be in the kernel by it. `to_stop`: it ends because it was told to."""
 
     setup: Setup | None = None
     claimed: tuple[Change, ...] = ()
     to_stop: bool = False
-    yielded: dict[str, _Order] = field(default_factory=dict)
 
 
 class Pairing:
@@ -110,6 +103,7 @@ class Pairing:
         turned: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
         claims: Claims | None = None,
+        handovers: Handovers | None = None,
         argv: Command = command,
         links: Callable[[], Mapping[str, Link]] = read_links,
     ) -> None:
@@ -122,6 +116,7 @@ class Pairing:
         self._turned = turned
         self._changed = changed
         self._claims = claims or Claims()
+        self.handovers = handovers or Handovers()
         self._argv = argv
         self._links = links
         self._crafter = Worker("pair")
@@ -156,11 +151,10 @@ class Pairing:
 
     def adopt(self, vrrp: Vrrp | None) -> None:
         """Follow a configuration."""
-        self._vrrp = vrrp
-        names = self._instances()
-        self._told.yielded = {name: order for name, order in self._told.yielded.items() if name in names}
+        before, self._vrrp = self._vrrp, vrrp
+        self.handovers.follow(before, vrrp)
         self.look()
-        if self._kernel and names:
+        if self._kernel and self._instances():
             self._wanted.set()
             if self._task is None:
                 self._task = asyncio.get_running_loop().create_task(self._run())
@@ -213,14 +207,15 @@ class Pairing:
             problem = "; ".join(filter(None, (self._unwritten, *self._state.problems, status.problem)))
         return replace(status, restarts_total=self._restarts, problem=problem)
 
-    def order(self, name: str, *, back: bool) -> bool:
+    def order(self, name: str, who: str = "", *, back: bool) -> bool:
         """Hand an instance and its group over, or take it back; return whether there was a process to tell."""
         if self._process is None or self._state is None:
             return False
+        together = next((members for members in self._groups().values() if name in members), (name,))
         if back:
-            self._told.yielded.pop(name, None)
+            self.handovers.take_back(together)
         else:
-            self._told.yielded[name] = _Order()
+            self.handovers.give(together, who)
         self._process.send(TakeBack(name) if back else HandOver(name))
         return True
 
@@ -246,6 +241,7 @@ class Pairing:
                 self._task.cancel()
             await asyncio.wait([self._task], timeout=PARTING)
             self._task.cancel()
+        await self.handovers.saved()
         self._crafter.close()
         self._keeper.close()
         self._claims.close()
@@ -268,6 +264,7 @@ class Pairing:
             interval=instance.interval,
             faults=(NOT_SPOKEN,) if self._kernel else (),
             tracked=self._tracked.get(instance.name, ()),
+            yielded=self._kernel and instance.name in self.handovers,
             group=next((name for name, members in self._groups().items() if instance.name in members), ""),
         )
 
@@ -305,6 +302,7 @@ class Pairing:
         self._since, self._problem = time.time(), ""
         self._tell(SpeakerStarted(speaker.pid))
         self._told.setup, self._told.to_stop = None, False
+        self.handovers.began()
         self._remake.set()
         if self._stopping:
             self._part(speaker)
@@ -370,12 +368,11 @@ class Pairing:
             return
         changes = changes_of(setup)
         await self._claim(tuple(dict.fromkeys((*self._told.claimed, *changes))))
-        speaker.send(setup)
+        # What is handed over is told as it is now: an order may have come while this was made.
+        speaker.send(replace(setup, yielded=self.handovers.names()))
         self._told.setup = setup
         if self._tracked != tracked:
             speaker.send(Standings(self._tracked))
-        for name in self._told.yielded:
-            speaker.send(HandOver(name))
         if await self.until(lambda: self._follows(setup.number), FOLLOWED):
             await self._claim(changes)
 
@@ -405,12 +402,8 @@ class Pairing:
 
     def _take(self, state: State) -> None:
         before, self._state = self._state, state
-        for each in state.instances:
-            order = self._told.yielded.get(each.name)
-            if order is not None and not each.yielded and order.seen:
-                del self._told.yielded[each.name]
-            elif order is not None:
-                order.seen = order.seen or each.yielded
+        # One that has another name by now is told of by that one soon.
+        self.handovers.heed(each for each in state.instances if each.name in self._instances())
         self._news.set()
         if before is None or _standing_of(before) != _standing_of(state):
             self._turned()

@@ -1,4 +1,4 @@
-"""What operators changed at run time: overrides of real servers, and real servers added and removed.
+"""What operators changed at run time: overrides of real servers, servers added and removed, VRRP handed over.
 
 Times are UNIX seconds.
 """
@@ -92,9 +92,19 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A VRRP instance that was handed over to another director, until it is taken back or nobody else is master."""
+
+    instance: str
+    who: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """All of it at one moment. Of one scope there is one override of the admin state and one of the weight at most."""
 
     overrides: tuple[Override, ...] = ()
     additions: tuple[Addition, ...] = ()
     removals: tuple[Removal, ...] = ()
+    handed_over: tuple[HandedOver, ...] = ()

@@ -114,6 +114,9 @@ class Instances:
             if machine.state == "MASTER":
                 voice.take_addresses(now)
                 voice.announce(voice.spoken.settings.announcing.repeat)
+        for name in self.voices.keys() & set(setup.yielded):
+            if self.voices[name].machine.state == "INIT":
+                self.voices[name].machine.hand_over(now)
         for voice in self.voices.values():
             self._stand(now, voice, anew=True)
         for group in self._groups:

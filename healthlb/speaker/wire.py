@@ -63,13 +63,15 @@ class Setup:
 
     An instance goes on as it is where version, family, router id and interface are the same as before. What may be in
     the kernel from now on was written down by the director before (healthlb.linux.claims). `checks_deadline`: without
-    a heartbeat for so many seconds every priority is 1.
+    a heartbeat for so many seconds every priority is 1. `yielded` are handed over: an instance that begins begins so,
+    any other knows by itself whether it still is.
     """
 
     number: int
     instances: tuple[Spoken, ...]
     groups: Mapping[str, tuple[str, ...]]
     checks_deadline: float
+    yielded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ def see_orders(orders: Orders) -> None:
             _see_endpoint(each.address)
             _see_times(each.at)
         _see_differ((each.virtual_server, each.address) for each in these)
+    for one in orders.handed_over:
+        _see_times(one.at)
+    _see_differ(one.instance for one in orders.handed_over)
 
 
 def see_health(health: Remembered) -> None:

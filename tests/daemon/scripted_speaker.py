@@ -66,12 +66,12 @@ class Speaker:
         match message:
             case Setup(number, instances):
                 self.number = number
-                self.known = {each.name: self.status(each) for each in instances}
+                self.set_up(message)
                 if self.behaviour == "master":
                     for each in instances:
                         self.say(Happened(BecameMaster(each.name, each.settings.priority, "nobody else is"), 0.0))
             case HandOver(name) if self.behaviour not in ("stubborn", "alone"):
-                self.known[name] = replace(self.known[name], state="BACKUP", yielded=True, master="192.0.2.3")
+                self.known[name] = handed_over(self.known[name])
             case HandOver(name) if self.behaviour == "alone":
                 now = self.known[name]
                 given = replace(now, state="BACKUP", yielded=True, master="")
@@ -84,9 +84,16 @@ class Speaker:
             case Stop():
                 self.stopped = True
         if isinstance(message, Setup):
-            self.note(f"Setup {' '.join(message_of(each) for each in message.instances)}")
+            yielded = f" without {' '.join(message.yielded)}" if message.yielded else ""
+            self.note(f"Setup {' '.join(message_of(each) for each in message.instances)}{yielded}")
         else:
             self.note(str(message))
+
+    def set_up(self, setup: Setup) -> None:
+        """Speak other instances; what is new begins as it was handed over before."""
+        before, self.known = self.known, {each.name: self.status(each) for each in setup.instances}
+        for name in (self.known.keys() - before.keys()) & set(setup.yielded):
+            self.known[name] = handed_over(self.known[name])
 
     def status(self, spoken: Spoken) -> InstanceStatus:
         """Return an instance that has just become what it is."""
@@ -113,6 +120,11 @@ class Speaker:
         """Write a line."""
         with self.log.open("a") as log:
             log.write(f"{line}\n")
+
+
+def handed_over(one: InstanceStatus) -> InstanceStatus:
+    """Return an instance that another director has."""
+    return replace(one, state="BACKUP", yielded=True, master="192.0.2.3")
 
 
 def message_of(spoken: Spoken) -> str:

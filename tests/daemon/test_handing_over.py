@@ -7,6 +7,7 @@ import pytest
 
 from healthlb.daemon import handing_over
 from healthlb.daemon.handing_over import HandingOver
+from healthlb.daemon.handovers import Handovers
 from healthlb.model.changes import Actor, FailoverOutcome
 from healthlb.model.vrrp_events import FailoverOrdered
 from tests.daemon.pair_stage import VI_1, Stage, pair, play
@@ -46,6 +47,23 @@ def test_an_instance_is_handed_over_and_taken_back(tmp_path: Path) -> None:
         FailoverOrdered("ann", "VI_1", back=False, forced=False),
         FailoverOrdered("ann", "VI_1", back=True, forced=False),
     ]
+
+
+def test_an_order_that_cannot_be_saved_is_in_force_and_says_so(tmp_path: Path) -> None:
+    async def refuse(_: object) -> str:
+        return "it would not survive a restart: the disk is full"
+
+    async def story(stage: Stage) -> None:
+        stage.pairing.handovers = Handovers(refuse)
+        stage.pairing.adopt(pair(QUICK))
+        await stage.state("VI_1", "MASTER")
+        outcome = await HandingOver(stage.pairing, stage.rig.events.append).failover(ANN, "VI_1")
+        assert (outcome.result, outcome.notes) == (
+            "done",
+            ("the order is in force, but it would not survive a restart: the disk is full",),
+        )
+
+    play(tmp_path, "master", story)
 
 
 def test_a_backup_has_nothing_to_hand_over_or_to_take_back(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from healthlb.model.config import Director
 from healthlb.model.events import Event, StateSaved, StateSetAside, StateTakenUp, StateUnsaved, Warned
 from healthlb.model.health import CheckState, Health
 from healthlb.model.occurrence import EventQuery, Occurrence, name_of
-from healthlb.model.overrides import Orders, Override, Scope
+from healthlb.model.overrides import HandedOver, Orders, Override, Scope
 from healthlb.model.remembered import Remembered, RememberedProbe
 from healthlb.store import health as health_words
 from healthlb.store import orders as orders_words
@@ -130,6 +130,21 @@ def test_orders_and_health_are_taken_up_after_a_restart(folder: Path) -> None:
     (taken_up,) = second.heard(StateTakenUp)
     assert (taken_up.details["verdicts"], taken_up.details["orders"]) == (1, 1)
     assert folder.stat().st_mode & 0o777 == 0o750
+
+
+def test_what_was_handed_over_is_taken_up_after_a_restart_beside_the_other_orders(folder: Path) -> None:
+    handed_over = (HandedOver("VI_1", "ann", 7.0),)
+
+    async def first(rig: Rig) -> None:
+        assert await rig.memory.hand_over(handed_over) is None
+        assert await rig.memory.save(DRAIN) is None
+        assert saved_orders(folder) == replace(DRAIN, handed_over=handed_over)
+
+    play(folder, first)
+    second = play(folder)
+    assert (second.memory.orders, second.memory.handed_over) == (DRAIN, handed_over)
+    (taken_up,) = second.heard(StateTakenUp)
+    assert taken_up.details["orders"] == 2
 
 
 def test_a_stop_saves_what_turned_last(folder: Path) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from healthlb.daemon import pairing
+from healthlb.daemon.handovers import Handovers
 from healthlb.daemon.speaker_process import environment
 from healthlb.model.events import Warned
+from healthlb.model.overrides import HandedOver
 from healthlb.model.vrrp import Track, Tracked
 from healthlb.model.vrrp_events import BecameMaster, SpeakerFailed, SpeakerStarted
 from tests.daemon.pair_stage import ADDRESS, LINKS, OTHER_ADDRESS, VI_1, VI_2, Stage, pair, play
@@ -268,12 +270,46 @@ def test_an_instance_that_was_handed_over_stays_so_when_the_process_dies(tmp_pat
         speaker = stage.pairing.speaker()
         assert speaker is not None
         os.kill(speaker.pid, signal.SIGKILL)
-        await stage.hears("HandOver", 2)
+        await stage.hears("Setup VI_1=150 without VI_1")
         await stage.state("VI_1", "BACKUP")
         assert stage.pairing.order("VI_1", back=True)
         await stage.state("VI_1", "MASTER")
 
     assert len(play(tmp_path, "master", story).rig.told(BecameMaster)) == 2
+
+
+def test_an_instance_stays_handed_over_by_another_name_when_the_process_dies_or_the_director_restarts(
+    tmp_path: Path,
+) -> None:
+    saved: list[tuple[HandedOver, ...]] = []
+
+    async def save(handed_over: tuple[HandedOver, ...]) -> None:
+        saved.append(handed_over)
+
+    async def story(stage: Stage) -> None:
+        stage.pairing.handovers = Handovers(save)
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "MASTER")
+        assert stage.pairing.order("VI_1", "ann", back=False)
+        await stage.state("VI_1", "BACKUP")
+        stage.pairing.adopt(pair(replace(VI_1, name="VI_3")))
+        await stage.hears("Setup VI_3=150 without VI_3")
+        speaker = stage.pairing.speaker()
+        assert speaker is not None
+        os.kill(speaker.pid, signal.SIGKILL)
+        await until(lambda: [(each.state, each.yielded) for each in stage.pairing.instances()] == [("INIT", True)])
+        await stage.hears("Setup VI_3=150 without VI_3", 2)
+        await stage.state("VI_3", "BACKUP")
+
+    async def again(stage: Stage) -> None:
+        stage.pairing.handovers.recall(saved[-1])
+        stage.pairing.adopt(pair(replace(VI_1, name="VI_3")))
+        await stage.state("VI_3", "BACKUP")
+
+    play(tmp_path, "master", story)
+    ((found,),) = saved[-1:]
+    assert (found.instance, found.who, found.at > 0) == ("VI_3", "ann", True)
+    play(tmp_path, "master", again)
 
 
 def test_what_cannot_be_written_down_is_told_once_and_shown(tmp_path: Path) -> None:

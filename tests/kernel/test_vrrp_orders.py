@@ -110,6 +110,10 @@ def test_an_operator_hands_over_and_takes_back(pair: Pair) -> None:
     assert shown(ours)["yielded"]
     ours.kill_speaker()
     eventually(lambda: shown(ours)["state"] == "BACKUP" and shown(ours)["yielded"], bool)
+    ours.stop()
+    ours.start()
+    eventually(lambda: shown(ours)["state"] == "BACKUP" and shown(ours)["master"], bool)
+    assert shown(ours)["yielded"]
     answer = order(ours, back=True)
     assert answer["message"] == f"{NAME} is MASTER here again."
     ours_alone_is_master(pair)

@@ -125,10 +125,12 @@ class Stage:
         self.speaker._finish()
         self.end.close()
 
-    def set_up(self, *instances: Spoken, groups: dict[str, tuple[str, ...]] | None = None) -> None:
+    def set_up(
+        self, *instances: Spoken, groups: dict[str, tuple[str, ...]] | None = None, yielded: tuple[str, ...] = ()
+    ) -> None:
         """Tell it what to speak, and have it obey."""
         self._number += 1
-        self.say(Setup(self._number, instances, groups or {}, 3600.0))
+        self.say(Setup(self._number, instances, groups or {}, 3600.0, yielded))
         self.until(lambda: self.state().setup == self._number if self.states else False)
 
     def say(self, message: ToSpeaker) -> None:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from healthlb.model.vrrp_events import EnteredFault
+from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault
 from healthlb.model.vrrp_status import TrackStatus
 from tests.speaker.stage import Stage, spoken
 
@@ -45,6 +45,16 @@ def test_a_backup_has_none_of_its_addresses_even_if_nobody_knows_who_put_them() 
         stage.set_up(spoken(interval=40.0))
         assert stage.instance().state == "BACKUP"
         assert stage.kernel.has == [ROUTE]
+
+
+def test_what_was_handed_over_before_begins_so_and_serves_again_only_where_nobody_else_does() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken(priority=255), yielded=("VI_1", "gone"))
+        (begun,) = stage.told(BecameBackup)
+        assert (begun.instance, stage.told(BecameMaster)) == ("VI_1", [])  # the owner of the addresses begins as MASTER
+        assert not stage.becomes("MASTER").yielded
+        stage.set_up(spoken(priority=200), yielded=("VI_1",))
+        assert (stage.instance().state, stage.instance().yielded) == ("MASTER", False)
 
 
 def test_a_renamed_instance_goes_on_as_it_is() -> None:

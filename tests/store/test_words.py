@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.evidence import Evidence, SeenProbe
 from healthlb.model.health import CheckState, Feedback
-from healthlb.model.overrides import Addition, Orders, Override, Removal, Scope
+from healthlb.model.overrides import Addition, HandedOver, Orders, Override, Removal, Scope
 from healthlb.model.remembered import Remembered, RememberedPool, RememberedProbe, RememberedServer
 from healthlb.store import health, orders
 from tests.strategies import endpoints
@@ -52,6 +52,7 @@ some_orders = st.builds(
     differing(ours, lambda each: (each.scope, each.weight is None)),
     differing(built(Addition, address=endpoints), lambda each: (each.virtual_server, each.address)),
     differing(built(Removal, address=endpoints), lambda each: (each.virtual_server, each.address)),
+    differing(built(HandedOver), lambda each: each.instance),
 )
 failures = st.none() | built(SeenProbe, evidence=st.none() | st.builds(Evidence))
 leaving = few(st.tuples(endpoints, moments))
