@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from healthlb.model.vrrp import OWNER, Vrrp, VrrpInstance
 
@@ -23,6 +23,13 @@ def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
     grouped = {name for members in vrrp.groups.values() for name in members}
     alone = [name for name in vrrp.instances if name not in grouped]
     if len(vrrp.instances) > 1 and alone:
+    for group, members in vrrp.groups.items():
+        differ = _differences([vrrp.instances[name] for name in members])
+        if differ:
+            yield (
+                f"vrrp.groups.{group}: {', '.join(members)} differ in {', '.join(differ)}; a group takes over only "
+                "when every member would, so give all the same"
+            )
         yield (
             f"vrrp: {', '.join(alone)} may have another master than the other instances; where a client's way in and "
             "its way back must be one director's, put them in a group"
@@ -32,6 +39,29 @@ def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
 def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
     tracked = {each.name for each in instance.track.interfaces}
     devices = {each.device for each in (*instance.addresses, *instance.excluded)}
+def _differences(members: Sequence[VrrpInstance]) -> list[str]:
+    """Return what decides when a member would take over, and is not the same for all."""
+    decides = {
+        "priority": lambda each: each.priority,
+        "preempt": lambda each: (each.preempt, each.preempt_delay),
+        "what they track by weight": _weighted,
+    }
+    return [what for what, said in decides.items() if len({said(each) for each in members}) > 1]
+
+
+def _weighted(instance: VrrpInstance) -> frozenset[tuple[str, str, int]]:
+    """Return what an instance tracks by weight: without one it is a FAULT, which is that of all members anyway."""
+    track = instance.track
+    kinds = {
+        "interface": track.interfaces,
+        "virtual server": track.virtual_servers,
+        "check": tuple(each.tracked for each in track.checks),
+    }
+    return frozenset(
+        (kind, each.name, each.weight) for kind, found in kinds.items() for each in found if each.weight is not None
+    )
+
+
     absent = sorted(({instance.interface} | tracked | devices) - here - {""})
     if absent:
         yield f"there is no interface {', '.join(absent)} on this machine now"

@@ -47,3 +47,18 @@ def test_instances_that_may_part_are_told_unless_they_are_grouped() -> None:
     (sentence,) = told(VI_1, other)
     assert "VI_1, VI_2 may have another master" in sentence
     assert told(VI_1, other, groups={"G": ("VI_1", "VI_2")}) == []
+
+
+def test_members_of_a_group_that_would_not_take_over_together_are_told() -> None:
+    groups = {"both": ("VI_1", "VI_2")}
+    quorum = Track(interfaces=(Tracked("lo"),), virtual_servers=(Tracked("shop", -60),))
+    first, second = replace(VI_1, track=quorum), replace(VI_1, name="VI_2", router_id=52, track=quorum)
+    assert told(first, second, groups=groups) == []
+    assert told(first, replace(second, track=replace(quorum, interfaces=())), groups=groups) == []
+    (sentence,) = told(first, replace(second, priority=90, track=Track()), groups=groups)
+    assert sentence == (
+        "vrrp.groups.both: VI_1, VI_2 differ in priority, what they track by weight; a group takes over only when "
+        "every member would, so give all the same"
+    )
+    (sentence,) = told(first, replace(second, preempt=False), groups=groups)
+    assert "differ in preempt;" in sentence
