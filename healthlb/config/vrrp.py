@@ -6,7 +6,7 @@ from healthlb.config.faults import ROOT, Keys
 from healthlb.config.nodes import Node
 from healthlb.config.real_servers import at
 from healthlb.config.vrrp_instance import read_instance
-from healthlb.config.vrrp_sections import SyncSection, VrrpSection
+from healthlb.config.vrrp_sections import OtherDirectorSection, SyncSection, VrrpSection
 from healthlb.config.vrrp_track import Trackable
 from healthlb.config.walk import Walk, Wrong
 from healthlb.model.vrrp import ConnectionSync, Vrrp, VrrpInstance
@@ -31,9 +31,18 @@ def read_vrrp(walk: Walk, node: Node | None, trackable: Trackable) -> Vrrp | Non
     _refuse_two_owners(walk, instances, at(node, "instances"))
     _refuse_groups(walk, section, at(node, "groups"), instances)
     sync = None if section.sync is None else _sync(walk, section.sync, at(node, "sync"), instances)
+    peer = _peer(walk, section.peer, at(node, "peer"))
     if walk.faults.count != before:
         return None
-    return Vrrp(instances, dict(section.groups), sync, section.checks_deadline, section.peer or "")
+    return Vrrp(
+        instances,
+        dict(section.groups),
+        sync,
+        section.checks_deadline,
+        peer.url,
+        peer.ca_file or "",
+        peer.token_file or "",
+    )
 
 
 def _refuse_twins(walk: Walk, instances: Mapping[str, VrrpInstance], node: Node) -> None:
@@ -69,6 +78,20 @@ def _refuse_groups(walk: Walk, section: VrrpSection, node: Node, instances: Mapp
             if name in member_of:
                 walk.fault(place, keys, f"{name} is in {member_of[name]} already; an instance is in one group")
             member_of[name] = group
+
+
+def _peer(walk: Walk, given: OtherDirectorSection | str | None, node: Node) -> OtherDirectorSection:
+    """Return the other director as a mapping has it, the URL empty where there is none."""
+    if not isinstance(given, OtherDirectorSection):
+        return OtherDirectorSection(url=given or "")
+    keys = KEYS / "peer"
+    if given.url.startswith("https:"):
+        return given
+    if given.ca_file is not None:
+        walk.fault(at(node, "ca_file"), keys / "ca_file", "is for https, and the URL begins with http:")
+    if given.token_file is not None:
+        walk.fault(at(node, "token_file"), keys / "token_file", "would go in the clear; use https")
+    return given
 
 
 def _known(walk: Walk, name: str, instances: Mapping[str, VrrpInstance], place: Node, keys: Keys) -> bool:

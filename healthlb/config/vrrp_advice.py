@@ -18,11 +18,11 @@ def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
     for name, instance in vrrp.instances.items():
         for sentence in _of_instance(instance, here):
             yield f"vrrp.instances.{name}: {sentence}"
+    for key, path in (("ca_file", vrrp.peer_ca_file), ("token_file", vrrp.peer_token_file)):
+        if path and not os.access(path, os.R_OK):
+            yield f"vrrp.peer: {key} {path} is not there, or not for this user to read"
     if vrrp.sync is not None and vrrp.sync.interface not in here:
         yield f"vrrp.sync: there is no interface {vrrp.sync.interface} on this machine now"
-    grouped = {name for members in vrrp.groups.values() for name in members}
-    alone = [name for name in vrrp.instances if name not in grouped]
-    if len(vrrp.instances) > 1 and alone:
     for group, members in vrrp.groups.items():
         differ = _differences([vrrp.instances[name] for name in members])
         if differ:
@@ -30,15 +30,15 @@ def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
                 f"vrrp.groups.{group}: {', '.join(members)} differ in {', '.join(differ)}; a group takes over only "
                 "when every member would, so give all the same"
             )
+    grouped = {name for members in vrrp.groups.values() for name in members}
+    alone = [name for name in vrrp.instances if name not in grouped]
+    if len(vrrp.instances) > 1 and alone:
         yield (
             f"vrrp: {', '.join(alone)} may have another master than the other instances; where a client's way in and "
             "its way back must be one director's, put them in a group"
         )
 
 
-def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
-    tracked = {each.name for each in instance.track.interfaces}
-    devices = {each.device for each in (*instance.addresses, *instance.excluded)}
 def _differences(members: Sequence[VrrpInstance]) -> list[str]:
     """Return what decides when a member would take over, and is not the same for all."""
     decides = {
@@ -62,6 +62,9 @@ def _weighted(instance: VrrpInstance) -> frozenset[tuple[str, str, int]]:
     )
 
 
+def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
+    tracked = {each.name for each in instance.track.interfaces}
+    devices = {each.device for each in (*instance.addresses, *instance.excluded)}
     absent = sorted(({instance.interface} | tracked | devices) - here - {""})
     if absent:
         yield f"there is no interface {', '.join(absent)} on this machine now"

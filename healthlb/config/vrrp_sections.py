@@ -249,6 +249,20 @@ class SyncSection:
     )
 
 
+PEER_URL = Matching(r"https?://[!-~]+", "a URL such as http://192.0.2.3:9480")
+
+
+@dataclass(frozen=True, slots=True)
+class OtherDirectorSection:
+    """The mapping `vrrp.peer`."""
+
+    url: str = option(PEER_URL, "Where the other director's status is.")
+    ca_file: str | None = option(FilePath(), "The authorities to trust with https (PEM); default: the system's.", None)
+    token_file: str | None = option(
+        FilePath(), "The file that holds a token to send, for a proxy that asks for one; default: none is sent.", None
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class VrrpSection:
     """`vrrp`."""
@@ -264,7 +278,7 @@ class VrrpSection:
         30.0,
     )
     peer: Any = option(
-        Matching(r"https?://[!-~]+", "a URL such as http://192.0.2.3:9480"),
+        Either((PEER_URL, Record(OtherDirectorSection))),
         "The other director's status (its api.listen), asked before a planned failover; default: none.",
         None,
     )

@@ -157,7 +157,7 @@ class Director:
         )
         self._operators = Operators(self.book, self.controller, self._tasks, self._steady, self._stop.is_set)
         self.history = History(self.view.samples)
-        self._failovers = CarefulFailovers(self.pair, self.view, self.pair.peer)
+        self._failovers = CarefulFailovers(self.pair, self.view, self.pair.peer, self.pair.ask)
         self._doors = Doors(self.view, self, self.memory.journal, self.history, self._failovers)
         self._reloading = Reloading(
             loader,

@@ -5,20 +5,23 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from healthlb.core.readiness import Side
 from healthlb.daemon.accepting import Accepting
 from healthlb.daemon.handing_over import HandingOver
-from healthlb.daemon.pairing import Pairing
 from healthlb.daemon.handovers import Handovers, Save, nowhere
+from healthlb.daemon.pairing import Pairing
+from healthlb.daemon.peer import side_at
 from healthlb.daemon.pools import Pools, Sink
 from healthlb.daemon.syncing import Syncing
 from healthlb.daemon.tasks import Tasks
+from healthlb.daemon.worker import Worker
 from healthlb.linux.acceptance import refused
 from healthlb.linux.ipvs_sync import KernelSync
 from healthlb.model.changes import Actor, FailoverOutcome
+from healthlb.model.overrides import HandedOver
 from healthlb.model.vrrp import Vrrp
 from healthlb.model.vrrp_status import PairStatus
 
-from healthlb.model.overrides import HandedOver
 
 class Pair:
     """A director's part in a pair; `kernel` False does nothing and shows what there is to do."""
@@ -33,10 +36,10 @@ class Pair:
         overdue: Callable[[], float],
         nudge: Callable[[], None],
         changed: Callable[[], None],
+        save: Save = nowhere,
     ) -> None:
         self._vrrp: Vrrp | None = None
         self._tasks = Tasks()
-        save: Save = nowhere,
         self._sync: asyncio.Task[None] | None = None
         self.pairing = Pairing(
             pools,
@@ -91,6 +94,11 @@ class Pair:
     def peer(self) -> str:
         """Return where the other director's status is, empty where the file does not say."""
         return "" if self._vrrp is None else self._vrrp.peer_url
+
+    async def ask(self, url: str, worker: Worker) -> Side:
+        """Return the other director, asked as the file says; raise PeerError."""
+        vrrp = self._vrrp or Vrrp()
+        return await side_at(url, worker, ca_file=vrrp.peer_ca_file, token_file=vrrp.peer_token_file)
 
     async def failover(
         self, actor: Actor, instance: str, *, back: bool = False, force: bool = False

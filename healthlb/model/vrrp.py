@@ -170,7 +170,8 @@ class Vrrp:
     """Everything of `vrrp`. `groups` name instances that change state together.
 
     `checks_deadline`: when the director's process has proved no work for so long, every priority falls to 1 until it
-    does again. `peer_url` is the other director's status endpoint (its `api.listen`), empty for none.
+    does again. `peer_url` is the other director's status endpoint (its `api.listen`), empty for none; with https
+    `peer_ca_file` is trusted instead of the system's authorities, and `peer_token_file` holds a token to send.
     """
 
     instances: Mapping[str, VrrpInstance] = field(default_factory=dict)
@@ -178,3 +179,5 @@ class Vrrp:
     sync: ConnectionSync | None = None
     checks_deadline: float = 30.0
     peer_url: str = ""
+    peer_ca_file: str = ""
+    peer_token_file: str = ""

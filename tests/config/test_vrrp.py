@@ -238,6 +238,15 @@ def test_version_2_has_no_ipv6(file: Any) -> None:
             "vrrp.sync.group: 192.0.2.1 is no multicast address, such as 224.0.0.81 or ff02::81",
         ),
         ({"peer": "lb2"}, "vrrp.peer: expected a URL such as http://192.0.2.3:9480, found 'lb2'"),
+        ({"peer": "{url: lb2}"}, "vrrp.peer.url: expected a URL such as http://192.0.2.3:9480, found 'lb2'"),
+        (
+            {"peer": "{url: 'http://lb2', ca_file: /ca.pem}"},
+            "vrrp.peer.ca_file: is for https, and the URL begins with http:",
+        ),
+        (
+            {"peer": "{url: 'http://lb2', token_file: /token}"},
+            "vrrp.peer.token_file: would go in the clear; use https",
+        ),
         ({"instances": "[]"}, "vrrp.instances: expected a mapping, found a list"),
         ({"sync": "{instance: VI_1, group: 7}"}, "vrrp.sync.group: expected a multicast address, found the number 7"),
     ],
@@ -247,6 +256,13 @@ def test_a_mistake_in_the_pair_is_one_sentence_with_its_place(
 ) -> None:
     [fault] = file.faults(text(**sections))
     assert fault.partition(": ")[2] == message
+
+
+def test_the_other_director_is_a_url_or_says_whom_to_trust_as_well(file: Any) -> None:
+    assert file.load(text(peer="http://lb2:9480")).vrrp.peer_url == "http://lb2:9480"
+    found = file.load(text(peer="{url: 'https://lb2', ca_file: /etc/ca.pem, token_file: /etc/token}")).vrrp
+    assert (found.peer_url, found.peer_ca_file, found.peer_token_file) == ("https://lb2", "/etc/ca.pem", "/etc/token")
+    assert file.load(text(peer="{url: 'http://lb2'}")).vrrp == file.load(text(peer="http://lb2")).vrrp
 
 
 def test_a_tracked_check_that_could_not_be_read_is_told_once(file: Any) -> None:

@@ -62,3 +62,11 @@ def test_members_of_a_group_that_would_not_take_over_together_are_told() -> None
     )
     (sentence,) = told(first, replace(second, preempt=False), groups=groups)
     assert "differ in preempt;" in sentence
+
+
+def test_files_for_asking_the_other_director_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    there = tmp_path / "token"
+    there.write_text("hush")
+    assert told(VI_1, peer_url="https://lb2", peer_token_file=str(there)) == []
+    (sentence,) = told(VI_1, peer_url="https://lb2", peer_ca_file="/nonexistent", peer_token_file=str(there))
+    assert sentence == "vrrp.peer: ca_file /nonexistent is not there, or not for this user to read"

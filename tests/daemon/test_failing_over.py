@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import random
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,15 +20,18 @@ from healthlb.api.server import serve
 from healthlb.core.readiness import Side
 from healthlb.daemon import peer
 from healthlb.daemon.failing_over import UNCOMPARED, CarefulFailovers
+from healthlb.daemon.pair import Pair
 from healthlb.daemon.peer import PeerError, side_at
 from healthlb.daemon.worker import Worker
 from healthlb.model.changes import Actor, FailoverOutcome
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.snapshot import Snapshot
+from healthlb.model.vrrp import Vrrp
 from healthlb.model.vrrp_status import PairStatus
 from made_up_pair import MASTER, PAIR
 from tests.api.conftest import Source, degraded
+from tests.daemon.rig import Rig
 
 ANN = Actor("ann")
 HERE = replace(degraded(), pair=PairStatus((MASTER,)))
@@ -144,7 +151,12 @@ def test_what_would_change_no_master_asks_no_other_director(here: Snapshot, inst
     assert done == [(instance, back, False)]
 
 
-def answered(answer: Callable[[web.Request], Awaitable[web.StreamResponse]], deadline: float = 60.0) -> Side:
+def answered(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    deadline: float = 60.0,
+    tls: ssl.SSLContext | None = None,
+    **trust: str,
+) -> Side:
     """Ask a server that answers as it likes."""
 
     async def run() -> Side:
@@ -152,12 +164,13 @@ def answered(answer: Callable[[web.Request], Awaitable[web.StreamResponse]], dea
         application.router.add_get("/api/v1/status", answer)
         runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         worker = Worker("peer")
         try:
             host, port = runner.addresses[0][:2]
-            return await side_at(f"http://{host}:{port}/", worker, deadline)
+            scheme = "https" if tls is not None else "http"
+            return await side_at(f"{scheme}://{host}:{port}/", worker, deadline, **trust)
         finally:
             worker.close()
             await runner.cleanup()
@@ -242,6 +255,68 @@ def test_a_password_in_the_url_is_told_to_nobody(url: str) -> None:
     with pytest.raises(PeerError) as told:
         asyncio.run(run())
     assert "hush" not in str(told.value)
+
+
+def test_another_director_is_trusted_by_the_authorities_of_a_file_and_gets_the_token(tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trusted, stranger, broken, token = (tmp_path / name for name in ("ca.pem", "other.pem", "broken.pem", "token"))
+    authority.cert_pem.write_to_path(trusted)
+    other.cert_pem.write_to_path(stranger)
+    broken.write_text("nothing")
+    token.write_text("hush-hush\n")
+    heard: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        heard.append(request.headers.get("Authorization"))
+        return web.Response(status=418)
+
+    def refusal(**trust: str) -> str:
+        with pytest.raises(PeerError) as told:
+            answered(answer, tls=server, **trust)
+        return str(told.value)
+
+    assert "it answered 418" in refusal(ca_file=str(trusted))
+    assert "it answered 418" in refusal(ca_file=str(trusted), token_file=str(token))
+    assert heard == [None, "Bearer hush-hush"]
+    assert "is not trusted: unable to get local issuer certificate" in refusal(ca_file=str(stranger))
+    assert "is not trusted" in refusal()
+    assert refusal(ca_file=str(broken)) == f"ca_file {broken} holds no certificates in PEM"
+    assert refusal(ca_file=str(tmp_path / "none")) == f"ca_file {tmp_path}/none: no such file or directory"
+    broken_token = refusal(ca_file=str(trusted), token_file=str(tmp_path / "none"))
+    assert broken_token == f"token_file {tmp_path}/none: no such file or directory"
+    other_token = tmp_path / "other-token"
+    other_token.write_text("two words")
+    told = refusal(ca_file=str(trusted), token_file=str(other_token))
+    assert told.endswith("holds no token of printable ASCII characters without spaces")
+    assert len(heard) == 2
+
+
+def test_a_pair_asks_the_other_director_as_its_file_says(tmp_path: Path) -> None:
+    async def run() -> None:
+        rig = Rig()
+        pair = Pair(
+            rig.controller.pools,
+            rig.events.append,
+            random.Random(1),
+            kernel=False,
+            overdue=lambda: 0.0,
+            nudge=lambda: None,
+            changed=lambda: None,
+        )
+        worker = Worker("peer")
+        try:
+            pair.adopt(Vrrp(peer_url="https://127.0.0.1:1", peer_ca_file=f"{tmp_path}/none"))
+            assert pair.peer() == "https://127.0.0.1:1"
+            with pytest.raises(PeerError, match=r"ca_file .*/none: no such file"):
+                await pair.ask(pair.peer(), worker)
+        finally:
+            worker.close()
+            await pair.close()
+            rig.controller.close()
+
+    asyncio.run(run())
 
 
 def test_the_made_up_pair_is_known_from_its_own_status() -> None:
