@@ -1,4 +1,4 @@
-"""`healthlb explain`: why a virtual or a real server is as it is, and what would bring it back, in sentences."""
+"""`healthlb explain`: why a server or a VRRP instance is as it is, and what would bring it back, in sentences."""
 
 import argparse
 import json
@@ -37,12 +37,14 @@ _OF_POOLS = (
     "sorry_server_stood_down",
 )
 _NAMED = 10
+_SEARCHED = 200
+"""Events of all instances among which those of one are looked for."""
 _NOT_FOUND = 404
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("virtual_server", metavar="VS", help="the virtual server's name")
+    parser.add_argument("virtual_server", metavar="VS", help="the virtual server's name, or a VRRP instance's")
     parser.add_argument("real_server", metavar="RS", nargs="?", help="the real server's name or address")
     add_director(parser)
     parser.add_argument("--json", action="store_true", help="print the sentences and the facts behind them as JSON")
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _explanation(way: Way, virtual_server: str, real_server: str | None) -> Explanation:
     pool = _pool(way, virtual_server)
+    if pool is None:
+        return _of_instance(way, virtual_server, real_server)
     _, status = fetch_object(way, "/api/v1/status?fields=taken_at,director.table")
     # The core takes part of the time in which a command must start: only a director that answers is worth it.
     from healthlb.cli import explain_pool, explain_server  # noqa: PLC0415
@@ -80,15 +84,31 @@ def _explanation(way: Way, virtual_server: str, real_server: str | None) -> Expl
     return explain_server.explain(pool, server, status["director"], event, now)
 
 
-def _pool(way: Way, name: str) -> dict[str, Any]:
+def _pool(way: Way, name: str) -> dict[str, Any] | None:
+    """Return a virtual server, None where there is none of that name."""
     try:
         return fetch_object(way, f"/api/v1/virtual_servers/{quote(name, safe='')}")[1]
     except UnreachableError as error:
         if error.status != _NOT_FOUND:
             raise
-    _, status = fetch_object(way, "/api/v1/status?fields=virtual_servers.name")
-    names = [each["name"] for each in status["virtual_servers"]]
-    raise _unknown(f"there is no virtual server '{name}'; {_near(name, names)}")
+    return None
+
+
+def _of_instance(way: Way, name: str, real_server: str | None) -> Explanation:
+    """Explain the VRRP instance that has the name; where none has it say who is there."""
+    _, status = fetch_object(way, "/api/v1/status?fields=taken_at,virtual_servers.name,vrrp,speaker")
+    # A director of an earlier version has none.
+    instances = {each["name"]: each for each in status.get("vrrp", ())}
+    if name not in instances:
+        names = [*(each["name"] for each in status["virtual_servers"]), *instances]
+        raise _unknown(f"there is no virtual server '{name}'; {_near(name, names)}")
+    if real_server is not None:
+        raise _unknown(f"{name} is a VRRP instance and has no real servers")
+    from healthlb.cli import explain_instance  # noqa: PLC0415  as in `_explanation`
+
+    events = _events(way, [*(("name", each) for each in explain_instance.OF_INSTANCES), ("limit", str(_SEARCHED))])
+    own = [each for each in events if each["details"].get("instance") == name]
+    return explain_instance.explain(instances[name], status.get("speaker"), own, moment(status["taken_at"]))
 
 
 def _server(pool: dict[str, Any], name: str) -> dict[str, Any]:
@@ -125,15 +145,20 @@ def _near(name: str, names: list[str]) -> str:
 
 def _event(way: Way, names: tuple[str, ...], **about: str) -> dict[str, Any] | None:
     """Return the newest event of these names, None where there is none or the journal does not answer."""
-    query = urlencode([*about.items(), *(("name", each) for each in names), ("limit", "1")])
+    events = _events(way, [*about.items(), *(("name", each) for each in names), ("limit", "1")])
+    return events[-1] if events else None
+
+
+def _events(way: Way, query: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return the events that are asked for, the newest last; none where the journal does not answer."""
     try:
-        _, answer = fetch_object(way, f"/api/v1/events?{query}")
+        _, answer = fetch_object(way, f"/api/v1/events?{urlencode(query)}")
     except UnreachableError as error:
         if error.status is None:
             raise
-        return None
+        return []
     events: list[dict[str, Any]] = answer["events"]
-    return events[-1] if events else None
+    return events
 
 
 def _show(told: Explanation, *, as_json: bool) -> None:

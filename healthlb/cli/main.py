@@ -25,7 +25,7 @@ VERBS = {
     "plan": "show what a reload would change in the kernel; exit status 0: nothing, 2: something",
     "reload": "have the running director read its configuration again",
     "status": "show the virtual servers, their real servers, and why each is as it is; exit status 1: not all is well",
-    "explain": "say in sentences why a server has the weight that it has, and what would bring it back, and when",
+    "explain": "say in sentences why a server or a VRRP instance is as it is, and what would bring it back, and when",
     "events": "show what has happened, and what happens",
     "drain": "give a real server, or a whole machine, no new connections, and say when it is safe to take away",
     "undrain": "take back that a real server was drained or disabled",

@@ -141,10 +141,15 @@ PAGES: Mapping[str, Page] = {
                 "In sentences: the checks with their streaks, the policy, what operators changed, the kernel's row, "
                 "the last change with its evidence, and what would bring the server back, when at the earliest."
             ),
+            (
+                "With the name of a VRRP instance: who is master and why, what the priority is made of, the last "
+                "changes, and what would make this director MASTER. A virtual server of the same name goes first."
+            ),
         ),
         (
             ("healthlb explain shop web1", "why does it have the weight that it has?"),
             ("healthlb explain shop", "why is the virtual server degraded?"),
+            ("healthlb explain VI_1", "why is this director BACKUP?"),
         ),
         {
             0: "it is as the file wants it",

@@ -74,7 +74,7 @@ complete -c healthlb -n '__healthlb_verb status' -s c -l config -r -F -d 'find t
 complete -c healthlb -n '__healthlb_verb status' -l url -x -d 'http://HOST:PORT, https://HOST:PORT or unix:/PATH of the director (default: http://127.0.0.1:9480)'
 complete -c healthlb -n '__healthlb_verb status' -l ca-file -r -F -d 'holds the certificates that an https director is trusted by'
 
-complete -c healthlb -n __healthlb_no_verb -a explain -d 'say in sentences why a server has the weight that it has, and what would bring it back, and when'
+complete -c healthlb -n __healthlb_no_verb -a explain -d 'say in sentences why a server or a VRRP instance is as it is, and what would bring it back, and when'
 complete -c healthlb -n '__healthlb_verb explain' -s h -l help -d 'show this help message and exit'
 complete -c healthlb -n '__healthlb_verb explain' -s c -l config -r -F -d 'find the director where this file\'s api.listen says'
 complete -c healthlb -n '__healthlb_verb explain' -l url -x -d 'http://HOST:PORT, https://HOST:PORT or unix:/PATH of the director (default: http://127.0.0.1:9480)'

@@ -353,7 +353,7 @@ def test_only_what_is_explained_is_asked_for_and_the_names_where_it_is_not_there
         assert main(["explain", "a/b", "--url", server.url]) in {1, 2}
     assert [(each.path, each.query) for each in server.asked] == [
         ("/api/v1/virtual_servers/a%2Fb", ""),
-        ("/api/v1/status", "fields=virtual_servers.name"),
+        ("/api/v1/status", "fields=taken_at,virtual_servers.name,vrrp,speaker"),
     ]
     assert "there is no virtual server 'a/b'; did you mean a/bc?" in err.getvalue()
 
