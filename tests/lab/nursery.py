@@ -69,6 +69,8 @@ class Nursery:
                 stdout=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
+                # The tree that is tested, which another worktree's environment does not name.
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
