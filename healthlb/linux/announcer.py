@@ -25,7 +25,8 @@ class Announcer:
     """Packet sockets that only send, one for each interface, opened when it is first needed.
 
     They stay open whatever fails, as long as the interface is there: to close one takes the kernel up to a tenth of a
-    second (Linux net/packet/af_packet.c, packet_release), and an interface that is down fails for every frame.
+    second (Linux net/packet/af_packet.c, packet_release), and an interface that is down fails for every frame. When one
+    is opened, those of interfaces that are no more are closed, once everything is sent.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Announcer:
     def announce(self, frames: Sequence[Frame]) -> tuple[str, ...]:
         """Send the frames in order, never waiting, and return a clause for each that could not be sent."""
         problems = []
+        before = len(self._sockets)
         for frame in frames:
             try:
                 self._send(frame)
@@ -42,6 +44,8 @@ class Announcer:
                     self._forget(frame.index)
                 reason = os.strerror(problem.errno) if problem.errno else str(problem)
                 problems.append(f"{frame.what} cannot be sent: {reason}")
+        if len(self._sockets) > before:
+            self._tidy()
         return tuple(problems)
 
     def close(self) -> None:
@@ -54,6 +58,10 @@ class Announcer:
         if sock is None:
             sock = self._sockets[frame.index] = _open(frame.index)
         sock.send(frame.data, socket.MSG_DONTWAIT)
+
+    def _tidy(self) -> None:
+        for index in self._sockets.keys() - {index for index, _ in socket.if_nameindex()}:
+            self._forget(index)
 
     def _forget(self, index: int) -> None:
         sock = self._sockets.pop(index, None)
