@@ -182,6 +182,7 @@ class Machine:
         self.settings = settings
         self._repeats.announcing = settings.announcing
         if self.state == "MASTER":
+            self.interval = settings.interval
             self._advert_at = now + settings.interval
             return [SendAdvert(self.priority)]
         if not self._master or settings.version == 2:
@@ -223,6 +224,7 @@ class Machine:
             return []
         self._rest("MASTER")
         self.yielded = False
+        self.interval = self.settings.interval
         self.became_master_total += 1
         self._master_since = now
         self._answered_at = self._announced_at = float("-inf")

@@ -351,3 +351,13 @@ def test_another_virtual_router_needs_another_machine(other: dict[str, int]) -> 
 def test_the_masters_priority_is_ours_while_we_are_it() -> None:
     assert master(priority=120).master_priority == 120
     assert backup().master_priority == 0
+
+
+def test_a_master_tells_the_interval_of_its_own_adverts_whatever_it_learned_as_a_backup() -> None:
+    machine = backup()
+    machine.received(0.0, advert(200, 5.0), HIGHER_ADDRESS)
+    assert machine.interval == 5.0
+    machine.timer(100.0)
+    assert (machine.state, machine.interval) == ("MASTER", 1.0)
+    machine.change(100.0, dataclasses.replace(machine.settings, interval=2.0))
+    assert machine.interval == 2.0
