@@ -1,6 +1,7 @@
 """The sockets that adverts go out of and come in by (RFC 9568 section 5.1, raw(7), ip(7), ipv6(7), socket(7))."""
 
 import contextlib
+import errno
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -97,10 +98,13 @@ class VrrpSocket:
         return self._socket.fileno()
 
     def send(self, outgoing: Outgoing, message: bytes) -> None:
-        """Send a message, that of `outgoing` or one with another priority, without waiting; raise OSError."""
-        if self._frames is not None and outgoing.envelope:
-            self._frames.send(outgoing.envelope + message, socket.MSG_DONTWAIT)
-        elif self.ends.family == 4:
+        """Send a message, that of `outgoing` or one with another priority, without waiting; raise OSError.
+
+        What is too long for a frame leaves in fragments, with the interface's own hardware address.
+        """
+        if outgoing.envelope and self._sent_as_frame(outgoing.envelope + message):
+            return
+        if self.ends.family == 4:
             told = [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=i4s4x", self.ends.index, self._own))]
             self._socket.sendmsg([message], told, socket.MSG_DONTWAIT, (outgoing.destination, 0))
         else:
@@ -168,6 +172,18 @@ class VrrpSocket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, self.ends.index)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INTERNETWORK_CONTROL)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY)
+
+    def _sent_as_frame(self, frame: bytes) -> bool:
+        """Send a frame where adverts go out as such; return whether it went, for it may be too long."""
+        if self._frames is None:
+            return False
+        try:
+            self._frames.send(frame, socket.MSG_DONTWAIT)
+        except OSError as problem:
+            if problem.errno != errno.EMSGSIZE:
+                raise
+            return False
+        return True
 
     def _open_for_frames(self) -> socket.socket:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
