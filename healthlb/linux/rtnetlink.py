@@ -122,7 +122,7 @@ class Rtnetlink:
                 if position not in answers:
                     refused[start + position] = missing
                 elif answers[position] and answers[position] not in fine:
-                    refused[start + position] = os.strerror(answers[position])
+                    refused[start + position] = _reason(answers[position])
         return refused
 
     def _converse(self, part: Sequence[bytes], answers: dict[int, int], until: float) -> None:
@@ -150,6 +150,12 @@ class Rtnetlink:
                 remaining = until - time.monotonic()
                 if remaining <= 0 or not poll.poll(remaining * 1000):
                     raise TimeoutError(errno.ETIMEDOUT, f"no answer within {self._deadline:g} s") from None
+
+
+def _reason(number: int) -> str:
+    """Return why the kernel refused; it denies by EACCES what an interface does without (inet6_rtm_newaddr)."""
+    more = " (is disable_ipv6 set there?)" if number == errno.EACCES else ""
+    return os.strerror(number) + more
 
 
 def _numbered(message: bytes, sequence: int) -> bytes:

@@ -154,6 +154,18 @@ def test_an_advert_arrives_as_it_was_crafted_and_does_not_come_back(pair: tuple[
         assert folded(around + outgoing.message) == 0xFFFF
 
 
+@pytest.mark.parametrize("mac", [False, True])
+def test_an_advert_that_is_longer_than_a_frame_arrives_all_the_same(pair: tuple[Machine, Machine], mac: bool) -> None:
+    one, other = pair
+    listed = tuple(VirtualAddress(f"fe80::51:{number:x}", 64) for number in range(255))
+    instance = replace(INSTANCE6, addresses=listed, mac=mac)
+    source = own_address(one, instance)
+    (outgoing,) = craft_adverts(instance, source)
+    with speaking(one, instance, source) as sender, speaking(other, instance, own_address(other, instance)) as receiver:
+        sender.send(outgoing, outgoing.message)
+        assert heard(receiver) == [(outgoing.message, packed(source), packed("ff02::12"), 255)]
+
+
 def test_a_flood_of_garbage_displaces_no_advert(pair: tuple[Machine, Machine]) -> None:
     one, other = pair
     ours = packed("198.51.100.1") + packed("198.51.100.2")
@@ -296,6 +308,22 @@ def test_announcements_of_an_interface_that_went_are_told_and_those_of_others_se
             assert frames[0].data in capture.frames()
 
 
+def test_an_interface_that_comes_and_goes_ten_times_costs_an_announcer_one_socket(
+    pair: tuple[Machine, Machine],
+) -> None:
+    one, _ = pair
+    passing = VrrpInstance("VI_1", "passing", 51, 4, (VIRTUAL,))
+    counts = set()
+    with one.inside(), contextlib.closing(Announcer()) as announcer:
+        for _ in range(10):
+            one.ip("link add passing type dummy", "link set passing up")
+            with listening(one) as links:
+                assert announcer.announce(craft_announcements(passing, links.known)) == ()
+            counts.add(len(list(Path("/proc/self/fd").iterdir())))
+            one.ip("link delete passing")
+    assert len(counts) == 1
+
+
 def test_an_interface_that_is_down_costs_an_announcer_no_socket(pair: tuple[Machine, Machine]) -> None:
     one, _ = pair
     with listening(one) as links, one.inside(), contextlib.closing(Announcer()) as announcer:
@@ -412,6 +440,16 @@ def test_what_the_kernel_refuses_is_told_and_all_else_is_put(pair: tuple[Machine
         assert "198.51.100.1/24" in addresses(one)
         with pytest.raises(NoInterfaceError, match="there is no interface eth7"):
             place(VrrpInstance("VI_1", "eth7", 51, 4, (VIRTUAL,)), links.known)
+
+
+def test_an_interface_without_ipv6_is_named_as_the_reason_of_a_refusal(pair: tuple[Machine, Machine]) -> None:
+    one, _ = pair
+    both = VrrpInstance("VI_1", "eth0", 51, 4, (VIRTUAL,), excluded=(VirtualAddress("2001:db8::100", 128),))
+    one.sysctl({"net.ipv6.conf.eth0.disable_ipv6": "1"})
+    with listening(one) as links, one.inside(), contextlib.closing(Rtnetlink()) as rtnetlink:
+        (problem,) = rtnetlink.put(place(both, links.known).taken)
+        assert problem.endswith("2001:db8::100/128 on eth0: Permission denied (is disable_ipv6 set there?)")
+        assert rtnetlink.withdraw(place(both, links.known).taken) == ()
 
 
 @pytest.mark.parametrize(("family", "address"), [(4, "198.51.100.1"), (6, "2001:db8::100")])
