@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healthlb.model.config import Config, RealServer, VirtualServer
+from healthlb.model.vrrp import Vrrp
 
 PROC_SYS = Path("/proc/sys")
 SWITCHED_ON = re.compile(r"-?[1-9][0-9]*", re.ASCII)
@@ -41,8 +42,8 @@ EXPIRE_QUIESCED = Setting(
 )
 
 
-def needed(config: Config) -> list[Setting]:
-    """Return the settings that a configuration rests on.
+def needed(config: Config, root: Path = PROC_SYS) -> list[Setting]:
+    """Return the settings that a configuration rests on, with the interfaces that there are.
 
     One-packet services keep no connection that a removal could leave hanging, but their persistence templates are
     kept like any other's (Linux net/netfilter/ipvs/ip_vs_core.c, ip_vs_schedule and ip_vs_sched_persist).
@@ -54,7 +55,8 @@ def needed(config: Config) -> list[Setting]:
         EXPIRE_REMOVED: any(_removes(pool) and not pool.service.one_packet for pool in pools),
         EXPIRE_QUIESCED: any(pool.service.persistence is not None for pool in pools),
     }
-    return [setting for setting, is_wanted in wanted.items() if is_wanted]
+    found = [setting for setting, is_wanted in wanted.items() if is_wanted]
+    return found if config.vrrp is None else [*found, *_promoting(config.vrrp, root)]
 
 
 def templates_pin(root: Path = PROC_SYS) -> bool:
@@ -95,6 +97,27 @@ def _fault(setting: Setting, root: Path) -> str | None:
     if value == setting.value or (setting.value == "1" and SWITCHED_ON.fullmatch(value)):
         return None
     return f"{setting.name} is {value}, so {setting.without}: {mend}"
+
+
+def _promoting(vrrp: Vrrp, root: Path) -> list[Setting]:
+    """Return what keeps an interface's other addresses of a network when the first one of it is withdrawn.
+
+    The first may be a virtual one, after the director's own has changed. Either the interface's own setting or that of
+    all is enough (Linux include/linux/inetdevice.h, IN_DEV_PROMOTE_SECONDARIES).
+    """
+    devices = {
+        address.device or instance.interface: None
+        for instance in vrrp.instances.values()
+        for address in (*instance.addresses, *instance.excluded)
+        if "." in address.address and address.prefix < 32 and (address.device or not instance.mac)
+    }
+    without = "an address that goes takes the others of its network with it, the director's own maybe"
+    everywhere, *own = (
+        Setting(f"net.ipv4.conf.{name.replace('.', '/')}.promote_secondaries", "1", without)
+        for name in ("all", *devices)
+    )
+    there = [setting for setting in own if setting.path(root).exists()]
+    return there if _fault(everywhere, root) else []
 
 
 def _all(pool: VirtualServer) -> tuple[RealServer, ...]:

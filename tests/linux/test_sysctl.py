@@ -9,6 +9,7 @@ from healthlb.linux.sysctl import check, needed, put, templates_pin
 from healthlb.model.config import Api, Config, Director, Listener, OnFailure, RealServer, VirtualServer
 from healthlb.model.endpoint import Endpoint
 from healthlb.model.table import Method, Persistence, Service, ServiceKey, Tunnel
+from healthlb.model.vrrp import VirtualAddress, Vrrp, VrrpInstance
 
 FORWARD = "net/ipv4/ip_forward"
 FORWARD_6 = "net/ipv6/conf/all/forwarding"
@@ -70,6 +71,25 @@ def test_a_sorry_server_needs_what_a_real_server_would() -> None:
         "net.ipv6.conf.all.forwarding",
         "net.ipv4.vs.expire_nodest_conn",
     ]
+
+
+def test_an_interface_with_virtual_addresses_keeps_their_neighbours_unless_all_do(root: Path) -> None:
+    addresses = (VirtualAddress("192.0.2.10", 24), VirtualAddress("192.0.2.11", 32, "eth1"))
+    excluded = (VirtualAddress("2001:db8::1", 64, "eth2"), VirtualAddress("198.51.100.1", 24, "eth3"))
+    instance = VrrpInstance("VI_1", "eth0.7", 51, 4, addresses, excluded=excluded)
+    wanted = replace(config(), vrrp=Vrrp({"VI_1": instance, "VI_2": replace(instance, interface="eth4", mac=True)}))
+    conf = root / "net/ipv4/conf"
+    for name in ("all", "eth0.7", "eth1", "eth2", "eth4"):  # and none is called eth3
+        (conf / name).mkdir(parents=True)
+        (conf / name / "promote_secondaries").write_text("0\n")
+    (sentence,) = check(needed(wanted, root), root)
+    assert sentence.startswith(
+        "net.ipv4.conf.eth0/7.promote_secondaries is 0, so an address that goes takes the others"
+    )
+    assert put(needed(wanted, root), root) == check(needed(wanted, root), root) == []
+    assert (conf / "eth0.7/promote_secondaries").read_text() == "1\n"
+    (conf / "all/promote_secondaries").write_text("1\n")
+    assert needed(wanted, root) == []
 
 
 def test_a_setting_that_is_as_wanted_is_not_mentioned_nor_written(root: Path) -> None:
