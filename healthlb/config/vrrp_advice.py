@@ -3,20 +3,25 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from pathlib import Path
 
 from healthlb.model.vrrp import OWNER, Vrrp, VrrpInstance
 
+INTERFACES = Path("/sys/class/net")
+PORTS = {"brport": "bridge", "bonding_slave": "bond"}
+"""What the directory of an interface has that is a port of another one, and what that is."""
 QUICKEST = 0.05
 """Seconds between adverts below which a busy peer has been seen to miss three in a row."""
 
 
-def vrrp_advice(vrrp: Vrrp | None) -> Iterator[str]:
+def vrrp_advice(vrrp: Vrrp | None, interfaces: Path = INTERFACES) -> Iterator[str]:
     """Yield one sentence for each thing to think about. It asks for interfaces and files, and is for a thread."""
     if vrrp is None:
         return
     here = {name for _, name in socket.if_nameindex()}
     for name, instance in vrrp.instances.items():
-        for sentence in _of_instance(instance, here):
+        for sentence in (*_of_instance(instance, here), *_of_port(instance.interface, interfaces)):
             yield f"vrrp.instances.{name}: {sentence}"
     for key, path in (("ca_file", vrrp.peer_ca_file), ("token_file", vrrp.peer_token_file)):
         if path and not os.access(path, os.R_OK):
@@ -74,3 +79,17 @@ def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
         yield f"interval {instance.interval * 1000:g}ms leaves a busy peer little time: 50ms and more is safe"
     if instance.priority == OWNER and (instance.track.virtual_servers or instance.track.checks):
         yield "the owner of the addresses (priority 255) keeps its priority whatever is tracked by weight"
+    if instance.family == 6 and not instance.source and _beyond_the_link(instance):
+        yield "adverts come from the link-local address, which is not what peers list by theirs; give source"
+
+
+def _beyond_the_link(instance: VrrpInstance) -> bool:
+    return any(not ip_address(peer.address).is_link_local for peer in instance.peers)
+
+
+def _of_port(name: str, interfaces: Path) -> Iterator[str]:
+    """Tell of an interface whose packets go to another one: nothing of VRRP would be heard on it."""
+    for file, kind in PORTS.items():
+        if (interfaces / name / file).exists():
+            master = (interfaces / name / "master").resolve().name
+            yield f"{name} is a port of the {kind} {master}, which gets its packets: name {master} as the interface"

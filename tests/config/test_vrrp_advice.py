@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from healthlb.config.vrrp_advice import vrrp_advice
-from healthlb.model.vrrp import ConnectionSync, Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
+from healthlb.model.vrrp import ConnectionSync, Peer, Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
 
 VI_1 = VrrpInstance("VI_1", "lo", 51, 4, (VirtualAddress("192.0.2.10", 24),))
 
@@ -70,3 +70,19 @@ def test_files_for_asking_the_other_director_that_cannot_be_read_are_told(tmp_pa
     assert told(VI_1, peer_url="https://lb2", peer_token_file=str(there)) == []
     (sentence,) = told(VI_1, peer_url="https://lb2", peer_ca_file="/nonexistent", peer_token_file=str(there))
     assert sentence == "vrrp.peer: ca_file /nonexistent is not there, or not for this user to read"
+
+
+def test_peers_that_expect_another_source_are_told() -> None:
+    six = replace(VI_1, family=6, addresses=(VirtualAddress("2001:db8::10", 128),))
+    assert told(replace(six, peers=(Peer("fe80::3"),))) == told(six) == []
+    (sentence,) = told(replace(six, peers=(Peer("2001:db8::3"),)))
+    assert "adverts come from the link-local address" in sentence
+    assert told(replace(six, peers=(Peer("2001:db8::3"),), source="2001:db8::2")) == []
+
+
+def test_a_port_of_a_bridge_is_told_with_the_interface_to_name_instead(tmp_path: Path) -> None:
+    (tmp_path / "lo/brport").mkdir(parents=True)
+    (tmp_path / "lo/master").symlink_to(tmp_path / "br0")
+    assert list(vrrp_advice(Vrrp({"VI_1": VI_1}), tmp_path)) == [
+        "vrrp.instances.VI_1: lo is a port of the bridge br0, which gets its packets: name br0 as the interface"
+    ]
