@@ -26,6 +26,7 @@ def main(words: list[str]) -> int:
     # Last of all, for it takes along what is in memory by now.
     problems = [problem for problem in (rights.run_in_real_time(), rights.lock_memory()) if problem]
     rights.be_spared()
+    problems += filter(None, (rights.give_up(),))
     process = SpeakerStatus(
         running=True,
         pid=os.getpid(),

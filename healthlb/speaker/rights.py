@@ -9,8 +9,14 @@ from typing import Final
 
 CURRENT, FUTURE = 1, 2
 """MCL_CURRENT and MCL_FUTURE (mlockall(2))."""
-IPC_LOCK: Final = 14
-"""CAP_IPC_LOCK (capabilities(7))."""
+NET_ADMIN, NET_RAW, IPC_LOCK = 12, 13, 14
+"""CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK (capabilities(7))."""
+KEPT: Final = frozenset({NET_ADMIN, NET_RAW, IPC_LOCK})
+"""What it takes to have addresses and to send adverts; without the last, locked memory could not grow."""
+MOST_CAPABILITIES: Final = 64
+BOUNDING_DROP, NO_NEW_PRIVILEGES, AMBIENT, AMBIENT_CLEAR_ALL = 24, 38, 47, 4
+"""PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT and PR_CAP_AMBIENT_CLEAR_ALL (prctl(2))."""
+CAPABILITY_VERSION: Final = 0x20080522
 REAL_TIME_PRIORITY: Final = 50
 MOST_PROCESSOR: Final = 2_000_000
 """Microseconds that the speaker may compute without once waiting, in real time: more is a loop that would never end."""
@@ -53,6 +59,25 @@ def be_spared() -> None:
         Path("/proc/self/oom_score_adj").write_text(SPARED)
     except OSError:
         return
+
+
+def give_up() -> str:
+    """Keep no right but those that speaking takes; return why that cannot be, empty when it is.
+
+    Call it last: real time and locked memory may take more. Whoever gets hold of this process by a packet is not root.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    for capability in set(range(MOST_CAPABILITIES)) - KEPT:
+        # Those that the kernel does not know, and without CAP_SETPCAP all, are refused: what follows is what counts.
+        library.prctl(BOUNDING_DROP, capability, 0, 0, 0)
+    library.prctl(AMBIENT, AMBIENT_CLEAR_ALL, 0, 0, 0)
+    library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    kept = sum(1 << capability for capability in KEPT if _may(capability))
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)  # effective, permitted, inheritable; then those above 31
+    if library.capset(header, sets) != 0:
+        return f"it keeps rights that it does not need: {os.strerror(ctypes.get_errno())}"
+    return ""
 
 
 def settle() -> None:

@@ -1,15 +1,20 @@
 """What the speaker's loop rests on: a timer that is exact, lateness in bounded room, a director that does not read."""
 
+import re
 import select
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.model.vrrp_events import SpeakerFailed
+from healthlb.speaker import rights
 from healthlb.speaker.channel import WAITING, Channel
 from healthlb.speaker.lateness import Lateness
 from healthlb.speaker.timer import Timer
@@ -84,3 +89,12 @@ def test_the_end_of_the_director_is_told_after_what_it_said() -> None:
         other.close()
         assert list(channel.heard()) == [Heartbeat()]
         assert channel.ended
+
+
+def test_the_process_keeps_no_right_that_speaking_does_not_take() -> None:
+    code = "from healthlb.speaker import rights; assert not rights.give_up(); print(open('/proc/self/status').read())"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    ours, left = (dict(re.findall(r"(\w+):\t(.*)", text)) for text in (Path("/proc/self/status").read_text(), shown))
+    needed = int(ours["CapEff"], 16) & sum(1 << each for each in rights.KEPT)
+    assert [int(left[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [needed, needed, 0, 0]
+    assert left["NoNewPrivs"] == "1"
