@@ -16,10 +16,10 @@ from healthlb.daemon.fault import describe
 from healthlb.linux import addresses
 from healthlb.linux.crafting import craft_adverts, craft_announcements
 from healthlb.linux.ears import ears
-from healthlb.linux.links import Link
+from healthlb.linux.links import Address, Link
 from healthlb.linux.rtnetlink import Change
 from healthlb.linux.vrrp_sockets import Ends
-from healthlb.model.vrrp import OWNER, Family, Vrrp, VrrpInstance
+from healthlb.model.vrrp import OWNER, Vrrp, VrrpInstance
 from healthlb.model.vrrp_status import TrackStatus
 from healthlb.speaker.wire import Setup, Spoken
 
@@ -80,6 +80,12 @@ def _addresses_of(link: Link) -> Iterable[str]:
     return (f"address {each.address}/{each.prefix} on {link.name}" for each in link.addresses)
 
 
+def _devices(instance: VrrpInstance) -> tuple[str, ...]:
+    addresses = (each.device for each in (*instance.addresses, *instance.excluded))
+    routes = (each.device for each in instance.routes)
+    return tuple(dict.fromkeys(device for device in (*addresses, *routes) if device))
+
+
 def _leaving(owned: set[str], spoken: Spoken) -> Spoken:
     """Return an instance that leaves alone what the machine has anyway."""
     placement = spoken.placement
@@ -94,6 +100,7 @@ def _spoken(
         instance.name,
         instance.interface,
         settings_of(replace(instance, password_file="")),
+        devices=_devices(instance),
         interfaces=interfaces_of(instance),
         tracked=tracked,
         addresses=shown_addresses(instance),
@@ -141,19 +148,30 @@ def _source(instance: VrrpInstance, link: Link, links: Mapping[str, Link], virtu
         found = link.source(instance.family, virtual) or (link.source(instance.family) if owner else "")
         if found:
             return found
+        for address in link.addresses:
+            own = address.link_local and address.address not in virtual
+            if own and address.family == instance.family and not address.usable:
+                raise _UnspeakableError(_tentative(address, link))
         kind = "IPv4 address" if instance.family == 4 else "IPv6 link-local address"
         raise _UnspeakableError(f"{link.name} has no {kind} to send adverts from")
-    if not _is_ours(instance.source, instance.family, links):
+    ours = [
+        (address, link)
+        for link in links.values()
+        for address in link.addresses
+        if address.family == instance.family and ip_address(address.address) == ip_address(instance.source)
+    ]
+    if not ours:
         raise _UnspeakableError(f"no interface has the address {instance.source} that adverts are to come from")
+    if not any(address.usable for address, _ in ours):
+        raise _UnspeakableError(_tentative(*ours[0]))
     return instance.source
 
 
-def _is_ours(source: str, family: Family, links: Mapping[str, Link]) -> bool:
-    wanted = ip_address(source)
-    return any(
-        address.usable and address.family == family and ip_address(address.address) == wanted
-        for link in links.values()
-        for address in link.addresses
+def _tentative(address: Address, link: Link) -> str:
+    """Return why an address is no source (RFC 4862 section 5.4)."""
+    return (
+        f"{address.address} of {link.name} cannot be used yet, or a neighbour has it as well "
+        "(duplicate address detection)"
     )
 
 

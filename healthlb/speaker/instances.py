@@ -91,6 +91,7 @@ class Instances:
     def heed_the_rest(self) -> None:
         """Show every instance what has time: what was hardly an advert, and who else has its addresses."""
         for voice in self.voices.values():
+            voice.see_leftovers(self.links)
             for found, source in voice.suspects():
                 self._show(voice, found, source)
         own = frozenset(link.hardware_address for link in self.links.values())

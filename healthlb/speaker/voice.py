@@ -28,7 +28,9 @@ ROUNDS: Final = 8
 PUT_PAUSE: Final = 1.0
 """Seconds between two puts of the same addresses at least, unless the instance becomes MASTER."""
 LONGEST_PAUSE: Final = 60.0
-"""Seconds before what the kernel refused is tried again, at most: it begins with `PUT_PAUSE` and doubles."""
+"""Seconds before what the kernel refused is tried again, at most: it begins with `PUT_PAUSE` and doubles. Routes and
+rules of a MASTER are put again as often: the kernel takes routes away with their interface, and of what others take
+away it tells us addresses alone."""
 
 
 class Sockets(Protocol):
@@ -91,6 +93,7 @@ class Voice:
         self._sent = 0
         self._received = 0
         self._dropped: Counter[str] = Counter()
+        self._left: frozenset[str] = frozenset()
         self._messages: dict[int, tuple[bytes, ...]] = {}
         self._make_links()
         self._plan(time.monotonic())
@@ -175,7 +178,8 @@ class Voice:
     def rests_on(self, names: frozenset[str], links: Mapping[str, Link]) -> bool:
         """Whether interfaces of these names matter to the instance."""
         used = {frame.index for frame in self.spoken.frames}
-        own = {self.spoken.interface, *(each.name for each in self.spoken.interfaces)}
+        tracked = (each.name for each in self.spoken.interfaces)
+        own = {self.spoken.interface, *self.spoken.devices, *tracked}
         return bool(own & names) or any(name in links and links[name].index in used for name in names)
 
     def give_addresses(self, now: float) -> None:
@@ -196,6 +200,20 @@ class Voice:
         addresses = [each for each in self.spoken.placement.taken if each.of_address]
         self._tell("addresses", self._hands.rtnetlink.withdraw(addresses))
         self._plan(now)
+
+    def see_leftovers(self, links: Mapping[str, Link]) -> None:
+        """Tell of addresses that are here although it is not MASTER: the master has them, and both answer for them.
+
+        Two looks have to find one, for that we have just given it up may not be known of an interface yet. It is not
+        removed: whoever put it there may mean it, at night and with both directors in FAULT.
+        """
+        before, self._left = self._left, self._leftovers(links)
+        told = sorted(self._left & before)
+        if told:
+            state = self.machine.state
+            self._note("leftovers", f"it is {state} and yet {', '.join(told)}, put there by others: remove that")
+        else:
+            self._solve("leftovers")
 
     def announce(self, repeat: int) -> None:
         """Tell the neighbours where the addresses are now."""
@@ -264,6 +282,17 @@ class Voice:
             dropped=dict(self._dropped),
         )
 
+    def _leftovers(self, links: Mapping[str, Link]) -> frozenset[str]:
+        if self.machine.state in {"INIT", "MASTER"} or self.spoken.settings.priority == OWNER:
+            return frozenset()
+        virtual = {each.partition("/")[0] for each in self.spoken.addresses}
+        return frozenset(
+            f"{name} has {each.address}/{each.prefix}"
+            for name in (self.spoken.interface, *self.spoken.devices)
+            for each in (links[name].addresses if name in links else ())
+            if each.address in virtual
+        )
+
     def _look(self, name: str, links: Mapping[str, Link]) -> Seen:
         link = links.get(name)
         if link is None:
@@ -301,8 +330,13 @@ class Voice:
     def _plan(self, now: float) -> None:
         """Have it tried again if the kernel refused something, ever more seldom as long as it does."""
         refused = bool(self.problems.keys() & {"addresses", "interface"})
-        self.again_at = now + self._pause if refused else None
+        pause = self._pause if refused else LONGEST_PAUSE
+        self.again_at = now + pause if refused or self._has_routes() else None
         self._pause = min(2 * self._pause, LONGEST_PAUSE) if refused else PUT_PAUSE
+
+    def _has_routes(self) -> bool:
+        """Whether routes or rules are to be in the kernel now."""
+        return self.machine.state == "MASTER" and not all(each.of_address for each in self.spoken.placement.taken)
 
     def _tell(self, about: str, problems: tuple[str, ...]) -> None:
         if problems:

@@ -38,7 +38,8 @@ class Spoken:
     `settings.priority` is the configured one and `settings.waits` is of no account: the groups say it. `ends` is None
     and `problem` a clause where the director could not prepare it: it is in FAULT for that reason. `ears` are where
     others might have our addresses as well. `kernel` are settings written once `placement.links` are there.
-    `interfaces` are those of `core.vrrp.tracking.interfaces_of`, `tracked` how the pools and checks stood when this was
+    `devices` are the interfaces beside `interface` that addresses and routes are on, `interfaces` those of
+    `core.vrrp.tracking.interfaces_of`, `tracked` how the pools and checks stood when this was
     made, `addresses` what people are shown.
     """
 
@@ -51,6 +52,7 @@ class Spoken:
     ears: tuple[Ear, ...] = ()
     placement: Placement = field(default_factory=Placement)
     kernel: tuple[Setting, ...] = ()
+    devices: tuple[str, ...] = ()
     interfaces: tuple[Tracked, ...] = ()
     tracked: tuple[TrackStatus, ...] = ()
     addresses: tuple[str, ...] = ()

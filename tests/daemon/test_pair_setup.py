@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from healthlb.daemon.pair_setup import changes_of, prepare, without_standings
 from healthlb.linux.links import Address, Link
-from healthlb.model.vrrp import Peer, Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
+from healthlb.model.vrrp import Peer, Track, Tracked, VirtualAddress, VirtualRoute, Vrrp, VrrpInstance
 from healthlb.model.vrrp_status import TrackStatus
 from healthlb.speaker.wire import Setup, Spoken
 
@@ -67,6 +67,13 @@ def test_an_owner_leaves_the_machines_own_addresses_alone_and_not_what_we_put() 
     assert changes_of(prepare(pair(VI_1), LINKS, {})) == (put,)
 
 
+def test_the_interfaces_that_addresses_and_routes_are_on_are_told() -> None:
+    eth1 = Link(3, "eth1", up=True, hardware_address="02:00:00:00:00:03")
+    excluded = (VirtualAddress("203.0.113.1", 24, "eth1"), VirtualAddress("203.0.113.2", 24))
+    found = spoken(links=LINKS | {"eth1": eth1}, excluded=excluded, routes=(VirtualRoute("default", device="eth1"),))
+    assert (found.problem, found.devices) == ("", ("eth1",))
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -81,6 +88,15 @@ def test_what_an_instance_lacks_is_told_and_the_others_are_spoken(changes: dict[
     first, second = prepare(pair(replace(VI_1, **changes), other), LINKS, {}).instances
     assert (first.problem, first.ends, first.adverts) == (problem, None, ())
     assert (second.problem, len(second.adverts)) == ("", 1)
+
+
+def test_an_address_that_a_neighbour_may_have_as_well_is_told_as_the_reason() -> None:
+    own6 = Address(OWN6, 64, 6, link_local=True, usable=False)
+    links = {"eth0": replace(ETH0, addresses=(own6, Address("2001:db8::2", 64, 6)))}
+    six = replace(VI_1, family=6, addresses=(VirtualAddress("2001:db8::10", 64),))
+    found = (spoken(six, links), spoken(six, links, source=OWN6))
+    reason = "fe80::2 of eth0 cannot be used yet, or a neighbour has it as well (duplicate address detection)"
+    assert [each.problem for each in found] == [reason, reason]
 
 
 @given(st.binary(max_size=12))

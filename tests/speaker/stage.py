@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from healthlb.core.vrrp.receive import Datagram
 from healthlb.core.vrrp.settings import settings_of
 from healthlb.linux.announcer import Announcer, Frame
-from healthlb.linux.links import Link
+from healthlb.linux.links import Address, Link
 from healthlb.linux.netlink import HEADER
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.linux.vrrp_sockets import Ends, Outgoing
@@ -124,6 +124,11 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.speaker._finish()
         self.end.close()
+
+    def knows(self, *addresses: str) -> None:
+        """Have it know so many addresses of eth0."""
+        found = tuple(Address(each, 24, 4) for each in addresses)
+        self.speaker._instances.links = {"eth0": replace(ETH0, addresses=found)}
 
     def set_up(
         self, *instances: Spoken, groups: dict[str, tuple[str, ...]] | None = None, yielded: tuple[str, ...] = ()

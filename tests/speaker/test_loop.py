@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault
+from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault, SpeakerFailed
 from healthlb.model.vrrp_status import TrackStatus
 from tests.speaker.stage import Stage, spoken
 
@@ -74,3 +74,26 @@ def test_a_renamed_instance_goes_on_as_it_is() -> None:
         assert [(each.name, each.state, each.router_id) for each in stage.state().instances] == [("VI_3", "MASTER", 51)]
         assert ADDRESS in stage.kernel.has
         assert "address 192.0.2.11" not in stage.kernel.has
+
+
+LEFT = "VI_1: it is BACKUP and yet eth0 has 192.0.2.10/24, put there by others: remove that"
+
+
+def test_an_address_that_others_gave_a_backup_is_told_until_it_is_gone() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken(interval=40.0))
+        stage.knows("192.0.2.2", "192.0.2.10")
+        stage.until(lambda: stage.state().problems == (LEFT,))
+        assert stage.told(SpeakerFailed) == [SpeakerFailed(LEFT)]
+        stage.knows("192.0.2.2")
+        stage.until(lambda: stage.state().problems == ())
+
+
+def test_what_a_master_or_an_owner_has_is_no_leftover() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken(), spoken("VI_2", router_id=52, address="192.0.2.11", priority=255))
+        stage.knows("192.0.2.10", "192.0.2.11")
+        stage.becomes("MASTER")
+        for _ in range(3):
+            stage.speaker._instances.heed_the_rest()
+        assert stage.speaker._instances.problems() == ()

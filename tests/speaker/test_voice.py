@@ -6,12 +6,15 @@ from ipaddress import ip_address
 import pytest
 
 from healthlb.core.vrrp.settings import Settings
+from healthlb.linux.links import Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
 from healthlb.speaker.voice import LONGEST_PAUSE, PUT_PAUSE, Hands, Voice
 from healthlb.speaker.wire import Spoken
+from tests.speaker.stage import NEW_ROUTE, change
 
-LINK = Change("interface vrrp4-51-2", b"", b"")
-ADDRESS = Change("address 192.0.2.10/24 on eth0", b"", b"")
+LINK = change("interface vrrp4-51-2", 16)
+ADDRESS = change("address 192.0.2.10/24 on eth0")
+ROUTE = change("route to default on eth1", NEW_ROUTE)
 SETTINGS = Settings(router_id=51, family=4, addresses=(ip_address("192.0.2.10").packed,))
 
 
@@ -109,3 +112,22 @@ def test_an_interface_that_the_kernel_refuses_is_made_by_a_backup_too_and_addres
     voice.try_again(voice.again_at)
     assert kernel.has == {LINK, ADDRESS}
     assert (voice.problems, voice.again_at) == ({}, None)
+
+
+def test_a_master_puts_routes_again_when_their_interface_changes_and_now_and_then(kernel: Moody) -> None:
+    placement = Placement(taken=(ADDRESS, ROUTE))
+    voice = Voice(Spoken("VI_1", "eth0", SETTINGS, placement=placement, devices=("eth1",)), Hands(kernel), 0.0)
+    assert voice.again_at is None
+    voice.machine.become_master(100.0, "nobody else is")
+    voice.take_addresses(100.0)
+    assert voice.again_at == 100.0 + LONGEST_PAUSE
+    links = {name: Link(index, name, up=True) for index, name in enumerate(("eth0", "eth1", "eth2"), 2)}
+    assert not voice.rests_on(frozenset({"eth2"}), links)
+    assert voice.rests_on(frozenset({"eth1"}), links)
+    voice.put_again(110.0)
+    kernel.has.clear()
+    assert tries(voice, 2)[1] == LONGEST_PAUSE
+    assert kernel.has == {ADDRESS, ROUTE}
+    voice.machine.become_backup(200.0, "it is handed over")
+    voice.give_addresses(200.0)
+    assert voice.again_at is None
