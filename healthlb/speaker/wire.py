@@ -38,9 +38,9 @@ class Spoken:
     `settings.priority` is the configured one and `settings.waits` is of no account: the groups say it. `ends` is None
     and `problem` a clause where the director could not prepare it: it is in FAULT for that reason. `ears` are where
     others might have our addresses as well. `kernel` are settings written once `placement.links` are there.
-    `devices` are the interfaces beside `interface` that addresses and routes are on, `interfaces` those of
-    `core.vrrp.tracking.interfaces_of`, `tracked` how the pools and checks stood when this was
-    made, `addresses` what people are shown.
+    `interfaces` are those of `core.vrrp.tracking.interfaces_of`, `tracked` how the pools and checks stood when this was
+    made, `addresses` what people are shown. `devices` are interfaces beside `interface` that addresses and routes are
+    on.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Spoken:
     ears: tuple[Ear, ...] = ()
     placement: Placement = field(default_factory=Placement)
     kernel: tuple[Setting, ...] = ()
-    devices: tuple[str, ...] = ()
     interfaces: tuple[Tracked, ...] = ()
     tracked: tuple[TrackStatus, ...] = ()
     addresses: tuple[str, ...] = ()
     problem: str = ""
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,4 +139,5 @@ def spoken(instance: VrrpInstance, links: Mapping[str, Link]) -> Spoken:
         tuple(settings(instance, links)),
         made.interfaces,
         addresses=shown,
+        devices=tuple(each.device for each in (*instance.excluded, *instance.routes) if each.device),
     )
