@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from classic import LOCAL_NAME, REMOTE_NAME, VIRTUAL_ADDRESS, VIRTUAL_PORT, ClassicNat
 from director import Director
+from nursery import start_director
 from traffic import Connection, Load, names
 from waiting import eventually
 
@@ -42,8 +42,7 @@ def to_the_machine(classic: ClassicNat) -> Connection:
 
 
 def draining(director: Director, log: Path, *words: str) -> "subprocess.Popen[bytes]":
-    command = (sys.executable, "-m", "healthlb", "drain", "-c", director.file, *words)
-    return director.machine.start(*command, log=log)
+    return start_director(director.machine, "drain", "-c", director.file, *words, log=log)
 
 
 def test_a_machine_is_safe_to_reboot_once_its_last_client_has_gone_and_no_other_client_notices(

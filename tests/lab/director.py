@@ -3,11 +3,10 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from nursery import start_director
+from nursery import carry_out, start_director
 from topology import Machine, end
 from traffic import Connection, NoAnswerError
 from waiting import eventually
@@ -77,9 +76,7 @@ class Director:
 
     def command(self, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
         """Carry out another verb of the command line in the machine, with the director's file."""
-        return self.machine.attempt(
-            sys.executable, "-m", "healthlb", verb, "-c", self.file, *words, deadline=BOOT_PATIENCE
-        )
+        return carry_out(self.machine, verb, "-c", self.file, *words)
 
     def kill(self) -> None:
         """End it as the kernel does when memory runs out."""

@@ -1,10 +1,11 @@
-"""Directors that start in a moment: one Python has imported everything and forks them.
+"""Directors and their commands that start in a moment: one Python has imported everything and forks them.
 
 Run with a director's arguments, or without (nursery.py asks by then). Each line of standard input is answered by one:
 
 - an empty line forks a director with our own arguments; its process id is the answer;
-- `{"arguments": …, "namespace": …, "log": …, "binds": …, "environment": …, "directory": …}` forks one with those, in a
-  network namespace, with its output in a file and `[[SOURCE, TARGET], …]` bound in a mount namespace of its own;
+- `{"arguments": …, "namespace": …, "log": …, "errors": …, "binds": …, "environment": …, "directory": …}` forks one with
+  those, in a network namespace, with what it says in two files, which may be one, and `[[SOURCE, TARGET], …]` bound in
+  a mount namespace of its own;
 - `{"ended": PROCESS}` is answered with its exit status, negative for a signal, or with null while it runs.
 """
 
@@ -17,10 +18,9 @@ import os
 import pkgutil
 import signal
 import sys
+import time
+from pathlib import Path
 from typing import Any, NoReturn
-
-import checks
-import healthlb.cli.main
 
 EVERYTHING = (
     *("healthlb.cli.run", "healthlb.daemon.app", "healthlb.daemon.logs", "healthlb.daemon.signals"),
@@ -36,6 +36,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Answer every line."""
+    # What is forked is the code beside us, whatever is installed.
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    import checks
+
     types = (f"checks.{each.name}" for each in pkgutil.iter_modules(checks.__path__))
     for module in (*EVERYTHING, *types, "checks.web.over_http2"):
         importlib.import_module(module)
@@ -55,10 +59,12 @@ def fork(asked: dict[str, Any]) -> int:
     """Fork a director and return its process id."""
     if child := os.fork():
         return child
+    from healthlb.cli.main import main as director
+
     status = 70
     try:
         settle(asked)
-        status = healthlb.cli.main.main(asked["arguments"])
+        status = director(asked["arguments"])
     except SystemExit as ending:
         status = ending.code if isinstance(ending.code, int) else status
     finally:
@@ -72,12 +78,13 @@ def settle(asked: dict[str, Any]) -> None:
     if "log" not in asked:
         return
     os.setsid()
-    log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    for own, file in ((1, asked["log"]), (2, asked["errors"])):
+        output = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(output, own)
+        os.close(output)
     os.environ.clear()
     os.environ.update(asked["environment"])
+    time.tzset()
     os.chdir(asked["directory"])
     namespace = os.open(asked["namespace"], os.O_RDONLY)
     done(_libc.setns(namespace, CLONE_NEWNET))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from boot import Guest, GuestError
 from director import Director
+from nursery import carry_out, start_director
 from steady import Relay, StoryClock, steady_text
 from topology import Machine, Topology
 from traffic import Connection, Load, WebServer
@@ -92,8 +93,7 @@ class Incident:
         log = self._folder / "drain.log"
         words = ("drain", "--host", MACHINE, "--wait", "--why", "new kernel, as web2")
         with self.a_connection_to("web3"):
-            command = (sys.executable, "-m", "healthlb", *words, "-c", self.director.file)
-            waiting = self.director.machine.start(*command, log=log)
+            waiting = start_director(self.director.machine, *words, "-c", self.director.file, log=log)
             eventually(lambda: log.read_text().splitlines(), lambda lines: any(map(_is_held, lines)))
             self.until_weights(1, 0, 0, 1)
             eventually(lambda: self.director.get("/api/v1/status")[1], lambda answer: '"draining"' in answer)
@@ -141,8 +141,8 @@ class Incident:
 
     def show(self, place: str, *words: str) -> None:
         """Keep what a command says that only asks, on a terminal of 100 columns."""
-        command = ("env", "TZ=UTC", "COLUMNS=100", sys.executable, "-m", "healthlb", *words, "--url", self.relay.url)
-        said = self.director.machine.attempt(*command)
+        terminal = {"TZ": "UTC", "COLUMNS": "100"}
+        said = carry_out(self.director.machine, *words, "--url", self.relay.url, environment=terminal)
         self.keep(place, _typed(*words), said.stdout + said.stderr)
 
     def show_probe(self, place: str, *words: str) -> None:

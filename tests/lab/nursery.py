@@ -1,7 +1,7 @@
-"""Starts directors in machines: in the usual way, or, while a nursery is open, by forking one that has begun already.
+"""Starts directors and commands: in the usual way, or, while a nursery is open, by forking one that has begun already.
 
-In a guest a director's imports take seconds, its tests mostly less. What a director does is the same either way; that
-it starts from nothing as well is for those tests that ask for a cold start.
+In a guest the imports take seconds, the tests mostly less. What a director or a command does is the same either way;
+that it starts from nothing as well is for those tests that ask for a cold start.
 """
 
 import json
@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, ClassVar, Self
 from topology import Machine, end
 
 PATIENCE = 60.0
-"""Seconds for the nursery's own end."""
+"""Seconds for a command, and for the nursery's own end."""
 
 
 def start_director(
@@ -28,13 +30,32 @@ def start_director(
     `binds` are folders that it alone sees in the place of others.
     """
     if Nursery.open is not None and not cold:
-        return Nursery.open.begin(machine, *map(str, arguments), log=log, binds=binds or {})
+        return Nursery.open.begin(machine, *map(str, arguments), log=log, binds=binds)
     program = (sys.executable, "-m", "healthlb", *arguments)
     if not binds:
         return machine.start(*program, log=log)
     mounts = (f"mount --bind {source} {target}" for source, target in binds.items())
     script = " && ".join([*mounts, 'exec "$@"'])
     return machine.start("unshare", "--mount", "sh", "-c", script, "sh", *program, log=log)
+
+
+def carry_out(
+    machine: Machine, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Carry out a command of `healthlb` in a machine, and return its exit status and what it said.
+
+    `environment` is added to ours.
+    """
+    added = environment or {}
+    if Nursery.open is None:
+        variables = (f"{name}={value}" for name, value in added.items())
+        return machine.attempt("env", *variables, sys.executable, "-m", "healthlb", *arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        said, errors = Path(folder, "said"), Path(folder, "errors")
+        words = map(str, arguments)
+        process = Nursery.open.begin(machine, *words, log=said, errors=errors, environment=added)
+        status = process.wait(PATIENCE)
+        return subprocess.CompletedProcess(process.args, status, said.read_text(), errors.read_text())
 
 
 class Nursery:
@@ -45,15 +66,28 @@ class Nursery:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._asking = threading.Lock()
 
-    def begin(self, machine: Machine, *arguments: str, log: Path, binds: Mapping[Path, Path]) -> "Forked":
-        """Fork a director."""
+    def begin(
+        self,
+        machine: Machine,
+        *arguments: str,
+        log: Path,
+        errors: Path | None = None,
+        binds: Mapping[Path, Path] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "Forked":
+        """Fork a director or a command; `errors` go where the rest goes unless they have a file of their own.
+
+        `environment` is added to ours.
+        """
         asked = {
             "arguments": arguments,
             "namespace": f"/run/netns/{machine.namespace}",
             "log": str(log),
-            "binds": [[str(source), str(target)] for source, target in binds.items()],
-            "environment": dict(os.environ),
+            "errors": str(errors or log),
+            "binds": [[str(source), str(target)] for source, target in (binds or {}).items()],
+            "environment": {**os.environ, **(environment or {})},
             "directory": os.getcwd(),  # noqa: PTH109  as a child inherits it
         }
         forked = Forked(self, self.ask(asked), arguments)
@@ -62,6 +96,10 @@ class Nursery:
 
     def ask(self, question: Mapping[str, Any]) -> Any:
         """Return what forking.py answers."""
+        with self._asking:
+            return self._ask(question)
+
+    def _ask(self, question: Mapping[str, Any]) -> Any:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("forking.py"))],
@@ -114,7 +152,7 @@ class Forked(subprocess.Popen[bytes]):
         while (status := self.poll()) is None:
             if time.monotonic() > limit:
                 raise subprocess.TimeoutExpired(self.args, timeout or PATIENCE)
-            time.sleep(0.01)
+            time.sleep(0.02)
         return status
 
     def send_signal(self, number: int) -> None:
