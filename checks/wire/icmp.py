@@ -3,6 +3,7 @@
 import struct
 
 from checks.wire.checksum import checksum, is_right, remainder
+from checks.wire.crafting import load_scapy
 
 REQUEST = {4: 8, 6: 128}
 REPLY = {4: 0, 6: 129}
@@ -62,6 +63,7 @@ def trouble(version: int, kind: int, code: int, number: int) -> str:
 
 def craft_request(version: int, size: int) -> bytes:
     """Return an echo request with `size` bytes of data, to be patched and sent again and again (`patched`)."""
+    load_scapy()
     from scapy.layers.inet import ICMP  # noqa: PLC0415  scapy takes its time
     from scapy.layers.inet6 import ICMPv6EchoRequest  # noqa: PLC0415
 

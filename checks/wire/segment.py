@@ -4,6 +4,7 @@ import struct
 from typing import NamedTuple
 
 from checks.wire.checksum import MODULUS, remainder
+from checks.wire.crafting import load_scapy
 
 PORTS_AND_SEQUENCE = struct.Struct("!HHI")
 ANSWER = struct.Struct("!HHIIBB")
@@ -15,6 +16,7 @@ TCP = 6
 
 def craft_syn(version: int) -> bytes:
     """Return a SYN without addresses, ports, sequence number and checksum; of IPv4 with its IP header."""
+    load_scapy()
     from scapy.layers.inet import IP, TCP  # noqa: PLC0415  scapy takes its time
 
     largest = 1460 if version == 4 else 1440

@@ -31,6 +31,7 @@ def craft_adverts(instance: VrrpInstance, source: str) -> tuple[Outgoing, ...]:
     RFC 9568 section 5.2, RFC 3768 section 5.3; but version 3 over IPv4 has a pseudo-header in the checksum, as RFC
     5798 section 5.2.8 had it and keepalived wants it.
     """
+    _load_scapy()
     destinations = tuple(peer.address for peer in instance.peers) or (GROUPS[instance.family],)
     return tuple(_craft_advert(instance, source, destination) for destination in destinations)
 
@@ -42,6 +43,7 @@ def craft_announcements(instance: VrrpInstance, links: Mapping[str, Link]) -> tu
     7.2.6), as RFC 9568 sections 6.4.1 and 6.4.2 ask for. An address whose interface is not among `links` or has no
     hardware address has none.
     """
+    _load_scapy()
     return tuple(
         frame for address in (*instance.addresses, *instance.excluded) for frame in _announce(instance, address, links)
     )
@@ -50,6 +52,13 @@ def craft_announcements(instance: VrrpInstance, links: Mapping[str, Link]) -> tu
 def virtual_mac(instance: VrrpInstance) -> str:
     """Return the virtual router's hardware address (RFC 9568 section 7.3)."""
     return f"00:00:5e:00:{1 if instance.family == 4 else 2:02x}:{instance.router_id:02x}"
+
+
+def _load_scapy() -> None:
+    """Load scapy without the kernel's routes, which takes minutes where BGP has many."""
+    from scapy.config import conf  # noqa: PLC0415  scapy takes its time
+
+    conf.route_autoload = conf.route6_autoload = False
 
 
 def _craft_advert(instance: VrrpInstance, source: str, destination: str) -> Outgoing:

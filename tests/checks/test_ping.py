@@ -3,6 +3,9 @@
 import asyncio
 import errno
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -401,6 +404,18 @@ def test_a_percentage_is_written_with_its_sign_or_without(value: int) -> None:
 def test_what_is_no_percentage_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"expected|out of range"):
         Percent().parse(value)
+
+
+def test_no_request_is_crafted_with_the_kernels_routes() -> None:
+    """Scapy takes them one by one: with a full table of BGP's routes for longer than anybody waits for a director."""
+    crafted = (
+        "from checks.wire.icmp import craft_request; from checks.wire.segment import craft_syn; craft_request(6, 9)"
+    )
+    asked = f"{crafted}; craft_syn(4); from scapy.config import conf; print(conf.route.routes, conf.route6.routes)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[] []\n", done.stderr
 
 
 def test_the_requests_are_crafted_before_the_first_probe() -> None:

@@ -2,19 +2,22 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from healthlb.daemon import pairing
+from healthlb.daemon import pair_setup, pairing
 from healthlb.daemon.handovers import Handovers
 from healthlb.daemon.speaker_process import environment
 from healthlb.model.events import Warned
 from healthlb.model.overrides import HandedOver
-from healthlb.model.vrrp import Track, Tracked
+from healthlb.model.vrrp import ConnectionSync, Track, Tracked, Vrrp
 from healthlb.model.vrrp_events import BecameMaster, SpeakerFailed, SpeakerStarted
+from healthlb.speaker.wire import Setup
 from tests.daemon.pair_stage import ADDRESS, LINKS, OTHER_ADDRESS, VI_1, VI_2, Stage, pair, play
 from tests.daemon.rig import FAIL, PASS, WEB1, shop, web
 from waiting import until
@@ -44,6 +47,30 @@ def test_a_director_removes_what_one_before_it_left_behind_and_tells_what_stays(
         assert stage.rig.told(Warned) == [Warned("VRRP: the kernel keeps it")]
 
     play(tmp_path, "backup", story)
+
+
+def test_packets_are_crafted_in_a_thread_of_their_own_and_only_where_there_is_an_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crafting: list[str] = []
+
+    def prepare(*arguments: Any) -> Setup:
+        crafting.append(threading.current_thread().name)
+        return pair_setup.prepare(*arguments)
+
+    monkeypatch.setattr(pairing, "prepare", prepare)
+
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(None)
+        stage.pairing.adopt(Vrrp(sync=ConnectionSync("eth1", 51)))
+        stage.pairing.look()
+        assert crafting == []
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+
+    play(tmp_path, "backup", story)
+    assert threading.current_thread().name not in crafting
+    assert crafting != []
 
 
 def test_two_directors_of_one_machine_do_not_both_speak(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Crafted packets against the RFCs' layouts, laid out once more by hand."""
 
+import subprocess
+import sys
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from vrrp_bytes import message
 
 ETH0 = Link(2, "eth0", up=True, hardware_address="02:00:00:00:00:0a")
 ETH1 = Link(3, "eth1", up=True, hardware_address="02:00:00:00:00:0b")
+ROOT = Path(__file__).parents[2]
 LINKS = {"eth0": ETH0, "eth1": ETH1, "wg0": Link(4, "wg0", up=True)}
 SOURCE4, SOURCE6 = "198.51.100.10", "fe80::a"
 ipv4, ipv6 = st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str)
@@ -140,3 +144,24 @@ def test_an_interface_without_a_hardware_address_announces_nothing() -> None:
         *("VI_1", "wg0", 51, 4, virtual(["198.51.100.1"])), excluded=(VirtualAddress("203.0.113.1", 32, "gone"),)
     )
     assert craft_announcements(instance, LINKS) == ()
+
+
+CRAFTED = """
+import sys
+import healthlb.daemon.app, healthlb.daemon.pair_setup
+assert not any(name.partition(".")[0] == "scapy" for name in sys.modules), "nobody has asked for a packet"
+from healthlb.linux.crafting import craft_adverts, craft_announcements
+from healthlb.linux.links import Link
+from healthlb.model.vrrp import VirtualAddress, VrrpInstance
+instance = VrrpInstance("VI_1", "eth0", 51, 6, (VirtualAddress("2001:db8::1", 64),))
+assert craft_adverts(instance, "fe80::a")
+assert craft_announcements(instance, {"eth0": Link(2, "eth0", up=True, hardware_address="02:00:00:00:00:0a")})
+from scapy.config import conf
+assert not conf.route.routes and not conf.route6.routes, "the kernel's routes were read"
+"""
+
+
+def test_scapy_is_loaded_for_the_first_packet_and_reads_no_routes_of_the_kernel() -> None:
+    """It takes them one by one: with a full table of BGP's routes for longer than anybody waits for a director."""
+    done = subprocess.run([sys.executable, "-c", CRAFTED], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
