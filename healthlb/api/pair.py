@@ -42,6 +42,7 @@ def instance(one: InstanceStatus) -> shapes.VrrpInstance:
             for each in one.tracked
         ],
         "yielded": one.yielded,
+        "handed_over": {"by": one.yielded_by or None, "at": timestamp(one.yielded_at)} if one.yielded else None,
         "split_brain": one.split_brain or None,
         "group": one.group or None,
         "became_master_total": one.became_master_total,
@@ -102,7 +103,8 @@ def problems(pair: PairStatus) -> Iterator[str]:
 
 def warnings(pair: PairStatus) -> Iterator[str]:
     """Yield what is as it was ordered, and is not to be forgotten."""
-    yield from filter(None, (pair_concern.warning_of(each.name, yielded=each.yielded) for each in pair.instances))
+    told = (pair_concern.warning_of(each.name, yielded=each.yielded, by=each.yielded_by) for each in pair.instances)
+    yield from filter(None, told)
 
 
 def role(pair: PairStatus) -> str | None:

@@ -454,6 +454,13 @@ class Adverts(TypedDict):
     dropped_total: Annotated[dict[str, Count], "by reason"]
 
 
+class HandedOver(TypedDict):
+    """An operator's order that an instance is left to another director."""
+
+    by: Annotated[str | None, "null: not known"]
+    at: Moment
+
+
 class VrrpInstance(TypedDict):
     """One virtual router."""
 
@@ -471,6 +478,7 @@ class VrrpInstance(TypedDict):
     faults: Annotated[Sequence[str], "why it may not be master"]
     tracked: list[Track]
     yielded: Annotated[bool, "an operator handed it over"]
+    handed_over: Annotated[HandedOver | None, "that it was; null where it is not"]
     split_brain: Annotated[str | None, "how a second master showed, null where there is none"]
     group: str | None
     became_master_total: Count

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from healthlb.cli.explain_words import Explanation, Section, span
+from healthlb.cli.explain_words import Explanation, Section, ago, span
 from healthlb.cli.times import moment, shown
 from healthlb.core import pair_concern
 
@@ -32,7 +32,7 @@ def explain(one: Document, speaker: Document | None, events: list[Document], now
     silent = "" if speaker is None else pair_concern.of_speaker(running=speaker["running"], problem="")
     down = [each for each in one["tracked"] if not each["up"]]
     fine = one["state"] in ("MASTER", "BACKUP") and not (concern or silent or down or one["yielded"])
-    sections = [Section("Why", _why(one, silent)), Section("Priority", _priority(one))]
+    sections = [Section("Why", _why(one, silent, now)), Section("Priority", _priority(one))]
     told = [f"{shown(now - moment(each['at']))} ago: {each['message']}." for each in reversed(events[-LATEST:])]
     sections.append(Section("Last changes", told or ["None is known."]))
     remedies = _remedies(one)
@@ -47,14 +47,14 @@ def _headline(one: Document, now: float) -> str:
     return f"{where} has been {one['state']} for {shown(now - moment(one['since']))}."
 
 
-def _why(one: Document, silent: str) -> list[str]:
+def _why(one: Document, silent: str, now: float) -> list[str]:
     told = [f"{silent[0].upper()}{silent[1:]} on this director now."] if silent else []
     match one["state"]:
         case "MASTER":
             told.append("It has the addresses: no better master is heard.")
             told += [f"But there is a second master: {one['split_brain']}."] if one["split_brain"] else []
         case "BACKUP":
-            told += _why_backup(one)
+            told += _why_backup(one, now)
         case "FAULT":
             told += [f"It may not be master: {each}." for each in one["faults"]]
         case _ if not silent:
@@ -69,10 +69,12 @@ def _why(one: Document, silent: str) -> list[str]:
     return told
 
 
-def _why_backup(one: Document) -> list[str]:
+def _why_backup(one: Document, now: float) -> list[str]:
     told = []
-    if one["yielded"]:
-        told.append("An operator handed it over: whoever is master stays so, of whatever priority.")
+    order = one["handed_over"]
+    if order:
+        who = order["by"] or "An operator"
+        told.append(f"{who} handed it over {ago(order['at'], now)}: whoever is master stays so, of whatever priority.")
     if not one["master"]:
         return [*told, "No master is heard: unless one is within three intervals, it takes over."]
     ours, theirs = one["priority"]["effective"], one["master_priority"]

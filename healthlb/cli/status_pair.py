@@ -45,7 +45,10 @@ def pair_problems(status: _Item) -> list[str]:
 
 def pair_warnings(status: _Item) -> list[str]:
     """Return what is as it was ordered, and is not to be forgotten."""
-    told = [pair_concern.warning_of(each["name"], yielded=each["yielded"]) for each in status.get("vrrp", ())]
+    told = [
+        pair_concern.warning_of(each["name"], yielded=each["yielded"], by=(each["handed_over"] or {}).get("by") or "")
+        for each in status.get("vrrp", ())
+    ]
     return [each for each in told if each]
 
 

@@ -28,6 +28,8 @@ def of_sync(role: str, *, running: bool, wanted: bool, problem: str) -> str:
     return "" if running or not wanted else f"connection sync: the {role} daemon does not run"
 
 
-def warning_of(name: str, *, yielded: bool) -> str:
-    """Return what is as it was ordered, and is not to be forgotten."""
-    return f"{name} was handed over by an operator; `healthlb failover {name} --back` takes it back" if yielded else ""
+def warning_of(name: str, *, yielded: bool, by: str = "") -> str:
+    """Return what is as it was ordered, and is not to be forgotten; `by` is empty where that is not known."""
+    if not yielded:
+        return ""
+    return f"{name} was handed over by {by or 'an operator'}; `healthlb failover {name} --back` takes it back"

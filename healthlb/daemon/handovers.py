@@ -33,8 +33,9 @@ class Handovers:
         self._saving: asyncio.Task[None] | None = None
         self._unsaved = ""
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._orders
+    def of(self, name: str) -> HandedOver | None:
+        """Return the order about an instance."""
+        return self._orders.get(name)
 
     def names(self) -> tuple[str, ...]:
         """Return the instances that are handed over."""

@@ -192,7 +192,8 @@ class Pairing:
     def instances(self) -> tuple[InstanceStatus, ...]:
         """Return every instance of the file, in its order."""
         known = {each.name: each for each in self._state.instances} if self._state is not None else {}
-        return tuple(known.get(name) or self._unspoken(instance) for name, instance in self._instances().items())
+        found = (known.get(name) or self._unspoken(instance) for name, instance in self._instances().items())
+        return tuple(self._with_order(each) for each in found)
 
     def speaker(self) -> SpeakerStatus | None:
         """Return the process; None where there is nothing to speak."""
@@ -249,6 +250,13 @@ class Pairing:
     def _instances(self) -> Mapping[str, VrrpInstance]:
         return self._vrrp.instances if self._vrrp is not None else {}
 
+    def _with_order(self, status: InstanceStatus) -> InstanceStatus:
+        """Return an instance with who handed it over, and when."""
+        order = self.handovers.of(status.name)
+        if order is None or not status.yielded:
+            return status
+        return replace(status, yielded_by=order.who, yielded_at=order.at)
+
     def _unspoken(self, instance: VrrpInstance) -> InstanceStatus:
         """Return the status of an instance that no process has told of."""
         return InstanceStatus(
@@ -264,7 +272,7 @@ class Pairing:
             interval=instance.interval,
             faults=(NOT_SPOKEN,) if self._kernel else (),
             tracked=self._tracked.get(instance.name, ()),
-            yielded=self._kernel and instance.name in self.handovers,
+            yielded=self._kernel and self.handovers.of(instance.name) is not None,
             group=next((name for name, members in self._groups().items() if instance.name in members), ""),
         )
 

@@ -21,7 +21,8 @@ class TrackStatus:
 class InstanceStatus:
     """One instance. `master` is the address of the current master, ours while MASTER, empty while nobody is known.
 
-    `faults` say why it is in FAULT, `yielded` that an operator handed it over, `dropped` counts adverts by reason.
+    `faults` say why it is in FAULT, `yielded` that it was handed over, `yielded_by` and `yielded_at` by whom
+    (empty: not known) and when, which the director adds; `dropped` counts adverts by reason.
     `interval` is the master's, as learned. `split_brain` says what was seen of another master while we are one.
     """
 
@@ -40,6 +41,8 @@ class InstanceStatus:
     faults: tuple[str, ...] = ()
     tracked: tuple[TrackStatus, ...] = ()
     yielded: bool = False
+    yielded_by: str = ""
+    yielded_at: float = 0.0
     split_brain: str = ""
     group: str = ""
     became_master_total: int = 0

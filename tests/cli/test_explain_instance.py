@@ -76,11 +76,14 @@ def test_a_backup_says_who_is_master_and_what_would_change_that(snapshot: Snapsh
 
 
 def test_what_was_handed_over_says_how_it_is_taken_back(snapshot: Snapshot) -> None:
-    found = explained(snapshot, replace(ALONE, yielded=True, master_priority=90))
-    assert section(found, "Why")[:2] == [
-        "An operator handed it over: whoever is master stays so, of whatever priority.",
-        "203.0.113.3 is master with priority 90; ours is 150.",
-    ]
+    found = explained(
+        snapshot,
+        replace(ALONE, yielded=True, yielded_by="uid 0 (root)", yielded_at=MOMENT - 7200, master_priority=90),
+    )
+    ordered, master = section(found, "Why")[:2]
+    assert ordered.startswith("uid 0 (root) handed it over 2h ago (")
+    assert ordered.endswith("): whoever is master stays so, of whatever priority.")
+    assert master == "203.0.113.3 is master with priority 90; ours is 150."
     assert remedies(found)[0] == "`healthlb failover VI_2 --back` here."
     assert not found.fine
 

@@ -39,4 +39,5 @@ def test_a_sync_daemon_that_is_wanted_has_to_run() -> None:
 
 def test_what_was_handed_over_is_not_forgotten() -> None:
     assert warning_of("VI_1", yielded=True).startswith("VI_1 was handed over by an operator")
+    assert warning_of("VI_1", yielded=True, by="ann").startswith("VI_1 was handed over by ann; `healthlb failover VI_1")
     assert not warning_of("VI_1", yielded=False)

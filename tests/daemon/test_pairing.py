@@ -319,6 +319,8 @@ def test_an_instance_stays_handed_over_by_another_name_when_the_process_dies_or_
         await stage.state("VI_1", "MASTER")
         assert stage.pairing.order("VI_1", "ann", back=False)
         await stage.state("VI_1", "BACKUP")
+        (shown,) = stage.pairing.instances()
+        assert (shown.yielded, shown.yielded_by, shown.yielded_at > 0) == (True, "ann", True)
         stage.pairing.adopt(pair(replace(VI_1, name="VI_3")))
         await stage.hears("Setup VI_3=150 without VI_3")
         speaker = stage.pairing.speaker()

@@ -28,7 +28,7 @@ def instance_view(one: InstanceStatus) -> OverviewInstance:
 
 def _notes(one: InstanceStatus) -> Iterator[str]:
     if one.yielded:
-        yield "handed over by an operator"
+        yield f"handed over by {one.yielded_by or 'an operator'}"
     for each in one.tracked:
         if not each.up:
             yield f"{each.name} is down" + (f": {each.reason}" if each.reason else "")
