@@ -7,7 +7,7 @@ told everything anew whenever the file, an interface or a process is new; what i
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -128,7 +128,7 @@ class Pairing:
         self._state: State | None = None
         self._process: SpeakerProcess | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = self._resting = False
         self._wanted = asyncio.Event()
         self._remake = asyncio.Event()
         self._news = asyncio.Event()
@@ -235,6 +235,8 @@ class Pairing:
         if self._process is not None:
             self._part(self._process)
         if self._task is not None:
+            if self._resting:
+                self._task.cancel()
             await asyncio.wait([self._task], timeout=PARTING)
             if self._process is not None:
                 self._process.kill("it did not stop when told to")
@@ -284,7 +286,7 @@ class Pairing:
         attempts = 0
         loop = asyncio.get_running_loop()
         while not self._stopping:
-            await self._wanted.wait()
+            await self._at_rest(self._wanted.wait())
             began = loop.time()
             try:
                 reason = await self._speak()
@@ -300,7 +302,15 @@ class Pairing:
             self._tell(SpeakerFailed(reason))
             self._restarts += 1
             attempts = 1 if loop.time() - began > STEADY else attempts + 1
-            await asyncio.sleep(backoff(attempts, self._chance))
+            await self._at_rest(asyncio.sleep(backoff(attempts, self._chance)))
+
+    async def _at_rest(self, waiting: Awaitable[object]) -> None:
+        """Wait while there is neither a process nor one being started."""
+        self._resting = True
+        try:
+            await waiting
+        finally:
+            self._resting = False
 
     async def _speak(self) -> str:
         """Have one process speak until it ends; return how it ended."""

@@ -1,5 +1,6 @@
 """The director's side of VRRP, with a process that acts the part of the one that speaks."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -379,6 +380,30 @@ def test_a_process_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pyt
         os.kill(speaker.pid, signal.SIGSTOP)
 
     assert ADDRESS in play(tmp_path, "backup", story).notes.withdrawn
+
+
+def test_a_director_without_a_process_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing_to_speak(stage: Stage) -> None:
+        stage.pairing.adopt(pair(VI_1))
+        await stage.state("VI_1", "BACKUP")
+        stage.pairing.adopt(None)
+        await until(lambda: stage.pairing._process is None)
+        await ends(stage)
+
+    async def nothing_that_speaks(stage: Stage) -> None:
+        stage.pairing._argv = lambda _: ("/nonexistent/python",)
+        stage.pairing.adopt(pair(VI_1))
+        await stage.told(SpeakerFailed)
+        await ends(stage)
+
+    async def ends(stage: Stage) -> None:
+        async with asyncio.timeout(30):
+            await stage.pairing.close()
+
+    monkeypatch.setattr(pairing, "backoff", lambda *_: 3600.0)
+    monkeypatch.setattr(pairing, "PARTING", 40.0)
+    for story in (nothing_to_speak, nothing_that_speaks):
+        play(tmp_path, "backup", story)
 
 
 def test_the_process_is_given_no_variable_that_may_hold_a_secret() -> None:
