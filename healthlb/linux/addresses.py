@@ -29,6 +29,8 @@ UNICAST: Final = 1
 TO_TABLE: Final = 1
 MACVLAN_INDEX: Final = 0x40000000
 """Indices of our interfaces begin here, far from those that the kernel gives by itself."""
+MOST_PARENTS: Final = 0xFFFFF
+"""The bits of the parent's index that are in ours."""
 
 
 class NoInterfaceError(Exception):
@@ -47,7 +49,7 @@ def place(instance: VrrpInstance, links: Mapping[str, Link]) -> Placement:
     own, made, taken = instance.interface, [], []
     if instance.mac:
         own = macvlan_name(instance, links)
-        indices[own] = MACVLAN_INDEX | (instance.family == 6) << 28 | instance.router_id << 20 | parent & 0xFFFFF
+        indices[own] = MACVLAN_INDEX | (instance.family == 6) << 28 | instance.router_id << 20 | parent & MOST_PARENTS
         made.append(_macvlan(instance, own, indices[own], parent))
         taken.append(_up(own, indices[own]))
     listed = (*instance.addresses, *instance.excluded)
@@ -60,10 +62,10 @@ def place(instance: VrrpInstance, links: Mapping[str, Link]) -> Placement:
 def macvlan_name(instance: VrrpInstance, links: Mapping[str, Link]) -> str:
     """Return the name of the interface that has the virtual router's hardware address; raise NoInterfaceError.
 
-    It says family, router id and the parent's index, as in vrrp4-51-2; Linux takes 15 characters.
+    It says family, router id and the parent's index in hexadecimal, as in vrrp4-51-2; Linux takes 15 characters.
     """
     parent = _index(instance.interface, {name: link.index for name, link in links.items()})
-    return f"vrrp{instance.family}-{instance.router_id}-{parent}"
+    return f"vrrp{instance.family}-{instance.router_id}-{parent & MOST_PARENTS:x}"
 
 
 def settings(instance: VrrpInstance, links: Mapping[str, Link], root: Path = PROC_SYS) -> list[Setting]:
