@@ -82,6 +82,7 @@ class Instances:
         for voice in self.voices.values():
             if voice.again_at is not None and now >= voice.again_at:
                 voice.try_again(now)
+                self._stand(now, voice)
 
     def heed(self, voice: Voice) -> None:
         """Show an instance what its sockets have heard."""

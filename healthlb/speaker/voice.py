@@ -104,8 +104,9 @@ class Voice:
         found = standing(
             self.spoken.settings.priority, (*statuses("interface", self.spoken.interfaces, seen), *self.tracked)
         )
-        own = () if self.sockets is not None else (self.problems.get("sockets") or self.spoken.problem,)
-        faults = (*(each for each in own if each), *found.faults)
+        unspoken = "" if self.sockets is not None else self.problems.get("sockets") or self.spoken.problem
+        # Without its interface a master would have no address, and keep the others from having them.
+        faults = (*filter(None, (unspoken, self.problems.get("interface"))), *found.faults)
         return Standing(found.priority, faults, found.statuses)
 
     def listen(self, links: Mapping[str, Link]) -> None:
@@ -322,14 +323,13 @@ class Voice:
 
     def _make_links(self) -> None:
         """Have the interfaces that are there all the time, with their settings."""
-        placement = self.spoken.placement
-        if placement.links:
-            problems = (*self._hands.rtnetlink.put(placement.links), *put(self.spoken.kernel))
-            self._tell("interface", problems)
+        links = self.spoken.placement.links
+        self._tell("interface", self._hands.rtnetlink.put(links) if links else ())
+        self._tell("settings", tuple(put(self.spoken.kernel)) if links else ())
 
     def _plan(self, now: float) -> None:
         """Have it tried again if the kernel refused something, ever more seldom as long as it does."""
-        refused = bool(self.problems.keys() & {"addresses", "interface"})
+        refused = bool(self.problems.keys() & {"addresses", "interface", "settings"})
         pause = self._pause if refused else LONGEST_PAUSE
         self.again_at = now + pause if refused or self._has_routes() else None
         self._pause = min(2 * self._pause, LONGEST_PAUSE) if refused else PUT_PAUSE

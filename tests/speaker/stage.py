@@ -82,11 +82,12 @@ class Kernel(Rtnetlink):
     def __init__(self, *there: str) -> None:
         super().__init__()
         self.has = list(there)
+        self.refuses: set[str] = set()
 
     def put(self, changes: Sequence[Change]) -> tuple[str, ...]:
         """Note what is put."""
-        self.has += [each.what for each in changes if each.what not in self.has]
-        return ()
+        self.has += [each.what for each in changes if each.what not in {*self.has, *self.refuses}]
+        return tuple(each.what for each in changes if each.what in self.refuses)
 
     def withdraw(self, changes: Sequence[Change]) -> tuple[str, ...]:
         """Note what is withdrawn."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault, SpeakerFailed
 from healthlb.model.vrrp_status import TrackStatus
-from tests.speaker.stage import Stage, spoken
+from tests.speaker.stage import Stage, change, spoken
 
 ADDRESS, ROUTE = "address 192.0.2.10", "route"
 
@@ -97,3 +97,19 @@ def test_what_a_master_or_an_owner_has_is_no_leftover() -> None:
         for _ in range(3):
             stage.speaker._instances.heed_the_rest()
         assert stage.speaker._instances.problems() == ()
+
+
+def test_an_instance_without_the_interface_of_its_own_is_in_fault_until_the_kernel_has_it() -> None:
+    own = change("interface vrrp4-51-2", 16)
+    with Stage() as stage:
+        stage.kernel.refuses.add(own.what)
+        one = spoken()
+        stage.set_up(replace(one, placement=replace(one.placement, links=(own,))))
+        assert stage.becomes("FAULT").faults == (own.what,)
+        stage.set_up(one)
+        stage.becomes("MASTER")
+        stage.set_up(replace(one, placement=replace(one.placement, links=(own,))))
+        stage.becomes("FAULT")
+        stage.kernel.refuses.clear()
+        stage.becomes("MASTER")
+        assert own.what in stage.kernel.has

@@ -106,12 +106,13 @@ def test_an_interface_that_the_kernel_refuses_is_made_by_a_backup_too_and_addres
     kernel.refused.add(LINK)
     voice = speaks(kernel)
     assert voice.problems == {"interface": "the kernel refuses interface vrrp4-51-2"}
+    assert "the kernel refuses interface vrrp4-51-2" in voice.weigh({}).faults
     kernel.has.add(ADDRESS)
     kernel.refused.clear()
     assert voice.again_at is not None
     voice.try_again(voice.again_at)
     assert kernel.has == {LINK, ADDRESS}
-    assert (voice.problems, voice.again_at) == ({}, None)
+    assert (voice.problems, voice.again_at, voice.weigh({}).faults) == ({}, None, ())
 
 
 def test_a_master_puts_routes_again_when_their_interface_changes_and_now_and_then(kernel: Moody) -> None:
