@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     for what in written:
         say(f"released {what}")
-    if not written:
+    if claims.elsewhere():
+        say("nothing of this network namespace is written down, but something of another: release it there")
+    elif not written:
         say("no director left anything behind")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from healthlb.linux import acceptance
-from healthlb.linux.claims import CLAIMS, read_claims, withdraw_claims, write_claims
+from healthlb.linux.claims import CLAIMS, claimed_elsewhere, read_claims, withdraw_claims, write_claims
 from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 
@@ -56,6 +56,10 @@ class Claims:
             return tuple(change.what for change in read_claims(self._path))
         except (OSError, ValueError):
             return ()
+
+    def elsewhere(self) -> bool:
+        """Whether what is written down is in another network namespace, where alone it can be removed."""
+        return claimed_elsewhere(self._path)
 
     def clean(self) -> tuple[str, ...]:
         """Remove what a director that is gone left behind; return a clause for each that stays. Raise HeldError."""

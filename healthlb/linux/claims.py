@@ -60,6 +60,18 @@ def read_claims(path: Path = CLAIMS) -> tuple[Change, ...]:
         raise ValueError(f"{path} does not say what a claims file says") from problem
 
 
+def claimed_elsewhere(path: Path = CLAIMS) -> bool:
+    """Whether what is written down was put into another network namespace since the machine was started."""
+    try:
+        written: Any = json.loads(path.read_text(encoding="utf-8"))
+        *there, boot = written["network"]
+        claims = written["claims"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    *here, our_boot = _network()
+    return bool(claims) and boot == our_boot and there != here
+
+
 def withdraw_claims(path: Path = CLAIMS) -> tuple[str, ...]:
     """Remove all that is written down from the kernel, then the file; return a clause for each thing that stays.
 

@@ -1,5 +1,6 @@
 """Who may remove what VRRP put into the kernel, and when."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from healthlb.cli.main import main
 from healthlb.daemon import pair_claims
 from healthlb.daemon.pair_claims import Claims, HeldError
+from healthlb.linux.claims import write_claims
 from healthlb.linux.rtnetlink import Change
 
 
@@ -66,6 +68,18 @@ def test_release_tells_what_it_did_and_leaves_a_director_that_speaks_alone(
     path.write_text("{}")
     assert main(["release"]) == 1
     assert "is not known" in capsys.readouterr().err
+
+
+def test_release_says_so_where_what_is_written_down_is_another_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vrrp.json"
+    monkeypatch.setattr(pair_claims, "CLAIMS", path)
+    write_claims([Change("address 192.0.2.10/24 on eth0", b"", b"")], path)
+    path.write_text(re.sub(r'"network": \[\s*\d+', '"network": [0', path.read_text()))
+    assert main(["release"]) == 0
+    assert "something of another: release it there" in capsys.readouterr().out
+    assert path.exists()
 
 
 def test_release_names_everything_that_it_took_away(

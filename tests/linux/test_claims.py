@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthlb.linux import claims
-from healthlb.linux.claims import read_claims, withdraw_claims, write_claims
+from healthlb.linux.claims import claimed_elsewhere, read_claims, withdraw_claims, write_claims
 from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 changes = st.lists(st.builds(Change, st.text(), st.binary(), st.binary()))
@@ -77,3 +77,20 @@ def test_what_was_written_down_before_another_boot_is_left_alone(
         monkeypatch.setattr(claims, "BOOT", boot)
         assert read_claims(path) == ()
         assert withdraw_claims(path) == ()
+
+
+def test_what_is_in_another_network_of_this_boot_is_known_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vrrp.json"
+    assert not claimed_elsewhere(path)
+    write_claims([], path)
+    here = claims._network()
+    monkeypatch.setattr(claims, "_network", lambda: [0, 0, here[2]])
+    assert not claimed_elsewhere(path)
+    write_claims([Change("address A", b"\0" * 16, b"\1" * 16)], path)
+    assert not claimed_elsewhere(path)
+    monkeypatch.setattr(claims, "_network", lambda: [1, 1, here[2]])
+    assert claimed_elsewhere(path)
+    monkeypatch.setattr(claims, "_network", lambda: [1, 1, "another boot"])
+    assert not claimed_elsewhere(path)
