@@ -72,10 +72,11 @@ def give_up() -> str:
         library.prctl(BOUNDING_DROP, capability, 0, 0, 0)
     library.prctl(AMBIENT, AMBIENT_CLEAR_ALL, 0, 0, 0)
     library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    kept = sum(1 << capability for capability in KEPT if _may(capability))
+    kept = _held() & sum(1 << capability for capability in KEPT)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     sets = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)  # effective, permitted, inheritable; then those above 31
-    if library.capset(header, sets) != 0:
+    # The service manager may forbid to ask, who has then left us no more than is needed.
+    if library.capset(header, sets) != 0 and _held() != kept:
         return f"it keeps rights that it does not need: {os.strerror(ctypes.get_errno())}"
     return ""
 
@@ -87,7 +88,12 @@ def settle() -> None:
 
 
 def _may(capability: int) -> bool:
+    return bool(_held() >> capability & 1)
+
+
+def _held() -> int:
+    """Return our effective capabilities, a bit for each (proc_pid_status(5))."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> capability & 1)
-    return False
+            return int(line.split()[1], 16)
+    return 0

@@ -98,3 +98,22 @@ def test_the_process_keeps_no_right_that_speaking_does_not_take() -> None:
     needed = int(ours["CapEff"], 16) & sum(1 << each for each in rights.KEPT)
     assert [int(left[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [needed, needed, 0, 0]
     assert left["NoNewPrivs"] == "1"
+
+
+def test_a_process_that_may_not_ask_is_content_with_what_the_service_manager_left_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Forbidding:
+        """As libc under the unit of packaging/systemd, whose filter has no capset(2)."""
+
+        def prctl(self, *_: int) -> int:
+            return 0
+
+        def capset(self, *_: object) -> int:
+            return -1
+
+    monkeypatch.setattr(rights.ctypes, "CDLL", lambda *_, **__: Forbidding())
+    monkeypatch.setattr(rights, "_held", lambda: 1 << rights.NET_ADMIN | 1 << rights.NET_RAW)
+    assert rights.give_up() == ""
+    monkeypatch.setattr(rights, "_held", lambda: -1)
+    assert rights.give_up().startswith("it keeps rights that it does not need: ")
