@@ -90,6 +90,8 @@ class Nursery:
             "environment": {**os.environ, **(environment or {})},
             "directory": os.getcwd(),  # noqa: PTH109  as a child inherits it
         }
+        for file in {log, errors or log}:
+            file.touch()  # as if we had opened it for a child
         forked = Forked(self, self.ask(asked), arguments)
         machine.net.at_end(lambda: end(forked))
         return forked
