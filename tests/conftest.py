@@ -5,6 +5,7 @@ All others run where pytest runs.
 
 import atexit
 import functools
+import gc
 import itertools
 import os
 import shutil
@@ -43,6 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(OtherSide(config, Path(os.environ["LAB_SHARED"])), "lab")
     elif "HEALTHLB_IN_GUEST" not in os.environ:
         config.pluginmanager.register(HostSide(config, Path(__file__).parent), "lab")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have the collector look no more at what stays to the end: hundreds of tests have it look for what they left."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
