@@ -36,6 +36,9 @@ SILENCE = 400.0
 STACK_AFTER = 120
 """Seconds after which the guest's pytest prints every thread's stack."""
 DURATIONS = "healthlb/guest-seconds"
+"""Where pytest's cache has what each file cost."""
+TYPICAL = Path(__file__).with_name("guest-seconds.json")
+"""The same of one whole run, for where there was none yet: only how they compare matters."""
 
 
 class Run:
@@ -202,7 +205,7 @@ class HostSide:
     def _shares(self, nodeids: list[str]) -> list[list[str]]:
         """Split by file, the dearest file first, each to the guest that has least; unknown files cost 1 s a test."""
         cache = getattr(self._config, "cache", None)
-        known = cache.get(DURATIONS, {}) if cache is not None else {}
+        known = {**json.loads(TYPICAL.read_text()), **(cache.get(DURATIONS, {}) if cache is not None else {})}
         files: dict[str, list[str]] = {}
         for nodeid in nodeids:
             files.setdefault(nodeid.split("::")[0], []).append(nodeid)
