@@ -6,6 +6,7 @@ the director read it must not keep an operator from draining a server: only a fi
 
 import argparse
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from healthlb.cli.client import DEFAULT_URL, Way, url_of
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
 
 DEFAULT_ADMIN = "unix:/run/healthlb/admin.sock"
 _LONGEST_TOKEN = 4096
+_CONNECTS_WITHIN = 1.0
+"""Seconds for a connection to this machine itself."""
 
 
 def add_director(parser: argparse.ArgumentParser, *, changes: bool = False) -> None:
     """Add the options that say where the director is; `changes`: where it takes commands."""
     key = "api.admin" if changes else "api.listen"
     parser.add_argument("-c", "--config", metavar="FILE", help=f"find the director where this file's {key} says")
-    default = f"where {DEFAULT_FILE} says, or {DEFAULT_ADMIN}" if changes else DEFAULT_URL
+    default = (
+        f"where {DEFAULT_FILE} says, or {DEFAULT_ADMIN}"
+        if changes
+        else f"{DEFAULT_URL}, else where {DEFAULT_FILE} says"
+    )
     parser.add_argument(
         "--url", help=f"http://HOST:PORT, https://HOST:PORT or unix:/PATH of the director (default: {default})"
     )
@@ -36,8 +43,28 @@ def reading_way(arguments: argparse.Namespace) -> Way:
     if arguments.url is not None:
         return Way(arguments.url, ca_file=arguments.ca_file)
     if arguments.config is None:
-        return Way(DEFAULT_URL)
+        return Way(_default_url(arguments))
     return Way(url_of(named(arguments.config).api.listen))
+
+
+def _default_url(arguments: argparse.Namespace) -> str:
+    """Return where a director is by default: where the default file says, unless one is at `DEFAULT_URL`.
+
+    To read the file first would take longer than all the rest.
+    """
+    if _answers(DEFAULT_URL):
+        return DEFAULT_URL
+    config = file_or_none(arguments)
+    return DEFAULT_URL if config is None else url_of(config.api.listen)
+
+
+def _answers(url: str) -> bool:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_CONNECTS_WITHIN):
+            return True
+    except OSError:
+        return False
 
 
 def admin_way(arguments: argparse.Namespace) -> Way:

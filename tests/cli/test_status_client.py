@@ -4,10 +4,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from healthlb.cli import client
+from healthlb.cli import client, reaching
 from healthlb.cli.main import main
 from healthlb.model.config import Listener
 from healthlb.model.endpoint import Endpoint
@@ -149,3 +150,51 @@ def test_silence_is_given_up_at_the_deadline() -> None:
 )
 def test_a_listener_of_the_configuration_has_a_url_that_its_own_machine_reaches(listener: Listener, url: str) -> None:
     assert client.url_of(listener) == url
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """Give a URL where nobody listens, for as long as the test lasts."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def default_file(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the default file say that its director is elsewhere than where directors are by default."""
+    file = folder / "healthlb.yaml"
+    file.write_text(f"api: {{listen: '{url.removeprefix('http://')}'}}\nvirtual_servers: {{}}\n")
+    monkeypatch.setattr(reaching, "DEFAULT_FILE", str(file))
+
+
+def test_a_director_that_the_default_file_has_elsewhere_is_found_there(
+    director: Any, nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reaching, "DEFAULT_URL", nobody)
+    default_file(tmp_path, monkeypatch, director.url)
+    assert main(["status"]) == 1
+    assert "lb1: healthlb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("director", ["tcp"], indirect=True)
+def test_one_that_is_where_directors_are_by_default_is_asked_whatever_the_file_says(
+    director: Any, nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reaching, "DEFAULT_URL", director.url)
+    default_file(tmp_path, monkeypatch, nobody)
+    assert main(["status"]) == 1
+    assert "lb1: healthlb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [None, "virtual_servers: nonsense\n"])
+def test_a_default_file_that_is_absent_or_faulty_leaves_the_default_place(
+    text: str | None, nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "healthlb.yaml").write_text(text)
+    monkeypatch.setattr(reaching, "DEFAULT_URL", nobody)
+    monkeypatch.setattr(reaching, "DEFAULT_FILE", str(tmp_path / "healthlb.yaml"))
+    assert main(["status"]) == 1
+    told = capsys.readouterr().err
+    assert f"No director answers at {nobody}" in told
+    assert ("cannot be used" in told) == (text is not None)
