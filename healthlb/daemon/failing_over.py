@@ -17,6 +17,7 @@ from healthlb.model.vrrp_status import InstanceStatus
 MAX_AGE = 1.0
 """Seconds that what is compared of this director may be old."""
 UNCOMPARED = "the two directors were not compared, as the file has no vrrp.peer"
+UNANSWERED = "the other director cannot be compared: "
 Ask = Callable[[str, Worker], Awaitable[Side]]
 
 
@@ -57,9 +58,9 @@ class CarefulFailovers:
         if not url:
             return Comparison(), (UNCOMPARED,)
         try:
-            theirs = await self._ask(url, self._worker)
+            theirs = _other(await self._ask(url, self._worker), snapshot)
         except PeerError as error:
-            told = f"the other director cannot be compared: {error}"
+            told = f"{UNANSWERED}{error}"
             # Of this one, which is to be master again, all is known.
             return (Comparison(), (told,)) if back else (Comparison((told,)), ())
         ours = await self._worker.do(lambda: side_of(snapshot))
@@ -72,6 +73,17 @@ def _instance(snapshot: Snapshot, name: str) -> InstanceStatus | None:
     return next((each for each in instances if each.name == name), None)
 
 
+def _other(theirs: Side, snapshot: Snapshot) -> Side:
+    """Return the other director; raise PeerError where it is this one, with which all would be found alike."""
+    name = snapshot.director.name
+    if theirs.name == name:
+        raise PeerError(
+            f"what answers at vrrp.peer is called {theirs.name} as well: it is this director, or director.name is the "
+            "same on both"
+        )
+    return theirs
+
+
 def _would_act(one: InstanceStatus | None, *, back: bool) -> bool:
     """Whether the order would change who is master."""
     if one is None:
@@ -80,6 +92,9 @@ def _would_act(one: InstanceStatus | None, *, back: bool) -> bool:
 
 
 def _refused(found: Comparison) -> FailoverOutcome:
+    if found.worse[0].startswith(UNANSWERED):
+        message = f"Nobody knows whether clients would fare worse: {found.worse[0]}; force goes on all the same."
+        return FailoverOutcome("refused", message, found.worse, found.otherwise)
     more = len(found.worse) - 1
     rest = f", and {more} more difference{'' if more == 1 else 's'}" if more else ""
     message = f"Clients would fare worse: {found.worse[0]}{rest}; force goes on all the same."

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import ssl
 
@@ -48,8 +49,17 @@ async def side_at(
     except aiohttp.InvalidURL as error:  # it repeats the whole URL
         raise PeerError(f"it cannot be asked at {place}: that is no URL") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PeerError(f"it cannot be asked at {place}: {reason}") from error
+        raise PeerError(f"it cannot be asked at {place}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return in words why there was no answer: asyncio's own words for a refused connection are a tuple."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "TLS cannot be agreed upon there; is it http?"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None and number > 0:  # below are getaddrinfo's (netdb.h), which have their own words
+        return os.strerror(number).lower()
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _place(url: str) -> str:

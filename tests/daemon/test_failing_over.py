@@ -113,8 +113,19 @@ def test_a_refusal_says_how_many_more_differences_there_are() -> None:
 def test_a_director_that_cannot_be_asked_is_not_handed_anything_unless_by_force() -> None:
     outcome, done = ordered(HERE, PeerError("it is silent"))
     assert outcome.differences == ("the other director cannot be compared: it is silent",)
+    assert outcome.message == (
+        "Nobody knows whether clients would fare worse: the other director cannot be compared: it is silent; "
+        "force goes on all the same."
+    )
     assert done == []
     assert ordered(HERE, PeerError("it is silent"), force=True)[1] == [("VI_1", False, True)]
+
+
+def test_a_director_whose_peer_is_itself_is_compared_with_nobody() -> None:
+    outcome, done = ordered(HERE, HERE)
+    (told,) = outcome.differences
+    assert "what answers at vrrp.peer is called lb1 as well" in told
+    assert (outcome.result, done) == ("refused", [])
 
 
 def test_without_a_peer_in_the_file_the_order_is_carried_out_and_the_gap_is_told() -> None:
@@ -230,8 +241,15 @@ def test_a_director_that_does_not_answer_meets_the_deadline() -> None:
         answered(answer, 0.2)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://[", "nonsense"])
-def test_a_director_that_cannot_be_reached_is_a_reason(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", "it cannot be asked at http://127.0.0.1:1: connection refused$"),
+        ("http://[", "it cannot be asked at"),
+        ("nonsense", "it cannot be asked at"),
+    ],
+)
+def test_a_director_that_cannot_be_reached_is_a_reason(url: str, why: str) -> None:
     async def run() -> None:
         worker = Worker("peer")
         try:
@@ -239,7 +257,27 @@ def test_a_director_that_cannot_be_reached_is_a_reason(url: str) -> None:
         finally:
             worker.close()
 
-    with pytest.raises(PeerError, match="it cannot be asked at"):
+    with pytest.raises(PeerError, match=why):
+        asyncio.run(run())
+
+
+def test_https_where_no_tls_is_spoken_is_told_in_words() -> None:
+    async def run() -> None:
+        async def plain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(plain, "127.0.0.1", 0)
+        worker = Worker("peer")
+        try:
+            await side_at(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", worker)
+        finally:
+            worker.close()
+            server.close()
+            await server.wait_closed()
+
+    with pytest.raises(PeerError, match="TLS cannot be agreed upon there; is it http"):
         asyncio.run(run())
 
 
