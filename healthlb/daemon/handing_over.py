@@ -36,7 +36,7 @@ class HandingOver:
             return FailoverOutcome("refused", refused)
         if not self._pairing.order(instance, actor.who, back=back):
             return FailoverOutcome("refused", f"No process speaks for {instance} here now.")
-        self._tell(FailoverOrdered(actor.who, instance, back, force))
+        self._tell(FailoverOrdered(actor.who, instance, back, force, actor.why))
         outcome = await (self._taken_back(before) if back else self._handed_over(before))
         unsaved = await self._pairing.handovers.saved()
         if not unsaved:

@@ -45,9 +45,10 @@ def told_of_pair(event: PairEvent) -> tuple[Level, str]:  # noqa: C901, PLR0912 
             return "error", f"VRRP: {reason}"
         case SpeakerStarted(pid):
             return "info", f"VRRP is spoken by process {pid}"
-        case FailoverOrdered(actor, instance, back, forced):
+        case FailoverOrdered(actor, instance, back, forced, why):
             what = "taken back" if back else "handed over"
-            return "warning", f"{instance} is {what}, by {actor}{' (forced)' if forced else ''}"
+            because = f" ({why})" if why else ""
+            return "warning", f"{instance} is {what}, by {actor}{' (forced)' if forced else ''}{because}"
         case SyncStarted(role, interface, number):
             return "info", f"connection sync: the {role} daemon runs on {interface}, id {number}"
         case SyncFailed(role, reason):

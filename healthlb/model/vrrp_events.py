@@ -93,12 +93,13 @@ class SpeakerStarted:
 
 @dataclass(frozen=True, slots=True)
 class FailoverOrdered:
-    """An operator handed an instance over, or took it back (`back`)."""
+    """An operator handed an instance over, or took it back (`back`); `why` by their own words, which may be none."""
 
     actor: str
     instance: str
     back: bool
     forced: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

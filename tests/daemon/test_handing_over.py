@@ -8,6 +8,7 @@ import pytest
 from healthlb.daemon import handing_over
 from healthlb.daemon.handing_over import HandingOver
 from healthlb.daemon.handovers import Handovers
+from healthlb.daemon.pair_sentences import told_of_pair
 from healthlb.model.changes import Actor, FailoverOutcome
 from healthlb.model.vrrp_events import FailoverOrdered
 from tests.daemon.pair_stage import VI_1, Stage, pair, play
@@ -47,6 +48,17 @@ def test_an_instance_is_handed_over_and_taken_back(tmp_path: Path) -> None:
         FailoverOrdered("ann", "VI_1", back=False, forced=False),
         FailoverOrdered("ann", "VI_1", back=True, forced=False),
     ]
+
+
+def test_the_reason_that_an_operator_gives_is_told_with_the_order(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        stage.pairing.adopt(pair(QUICK))
+        await stage.state("VI_1", "MASTER")
+        actor = Actor("ann", "new kernel")
+        await HandingOver(stage.pairing, stage.rig.events.append).failover(actor, "VI_1", force=True)
+
+    (event,) = play(tmp_path, "master", story).rig.told(FailoverOrdered)
+    assert told_of_pair(event) == ("warning", "VI_1 is handed over, by ann (forced) (new kernel)")
 
 
 def test_an_order_that_cannot_be_saved_is_in_force_and_says_so(tmp_path: Path) -> None:
