@@ -1,5 +1,6 @@
 """What the section `vrrp` says that is no fault and yet will hardly do what was meant on this machine."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -67,12 +68,26 @@ def _weighted(instance: VrrpInstance) -> frozenset[tuple[str, str, int]]:
     )
 
 
+def _is_ours(address: str, interface: str) -> bool:
+    """Whether a socket can have an address: only where it is this machine's own (ip(7), EADDRNOTAVAIL)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as any_socket:
+            scope = (0, socket.if_nametoindex(interface)) if family == socket.AF_INET6 else ()
+            any_socket.bind((address, 0, *scope))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def _of_instance(instance: VrrpInstance, here: set[str]) -> Iterator[str]:
     tracked = {each.name for each in instance.track.interfaces}
     devices = {each.device for each in (*instance.addresses, *instance.excluded)}
     absent = sorted(({instance.interface} | tracked | devices) - here - {""})
     if absent:
         yield f"there is no interface {', '.join(absent)} on this machine now"
+    if instance.source and instance.interface in here and not _is_ours(instance.source, instance.interface):
+        yield f"source {instance.source} is no address of this machine now: the instance is in FAULT without it"
     if instance.password_file and not os.access(instance.password_file, os.R_OK):
         yield f"password_file {instance.password_file} is not there, or not for this user to read"
     if instance.interval < QUICKEST:

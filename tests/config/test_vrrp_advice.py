@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from healthlb.config.vrrp_advice import vrrp_advice
 from healthlb.model.vrrp import ConnectionSync, Peer, Track, Tracked, VirtualAddress, Vrrp, VrrpInstance
 
@@ -25,6 +27,13 @@ def test_interfaces_that_are_not_there_are_told() -> None:
     assert sentence == ("vrrp.instances.VI_1: there is no interface eth8, eth9 on this machine now")
     (sentence,) = told(VI_1, sync=ConnectionSync("eth9", 51))
     assert sentence == "vrrp.sync: there is no interface eth9 on this machine now"
+
+
+@pytest.mark.parametrize(("ours", "strange"), [("127.0.0.1", "192.0.2.9"), ("::1", "fe80::9")])
+def test_a_source_that_is_no_address_of_this_machine_is_told(ours: str, strange: str) -> None:
+    assert told(replace(VI_1, source=ours)) == []
+    (sentence,) = told(replace(VI_1, source=strange))
+    assert sentence.startswith(f"vrrp.instances.VI_1: source {strange} is no address of this machine now")
 
 
 def test_a_password_that_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -77,7 +86,7 @@ def test_peers_that_expect_another_source_are_told() -> None:
     assert told(replace(six, peers=(Peer("fe80::3"),))) == told(six) == []
     (sentence,) = told(replace(six, peers=(Peer("2001:db8::3"),)))
     assert "adverts come from the link-local address" in sentence
-    assert told(replace(six, peers=(Peer("2001:db8::3"),), source="2001:db8::2")) == []
+    assert told(replace(six, peers=(Peer("2001:db8::3"),), source="::1")) == []
 
 
 def test_a_port_of_a_bridge_is_told_with_the_interface_to_name_instead(tmp_path: Path) -> None:
