@@ -1,6 +1,7 @@
 """`healthlb release`: what a master that died left in the kernel is taken out of it."""
 
 import argparse
+import os
 
 from healthlb.cli.words import complain, say
 
@@ -25,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in problems:
         complain(problem)
     if problems:
+        _hint()
         return 1
     for what in written:
         say(f"released {what}")
@@ -33,3 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     elif not written:
         say("no director left anything behind")
     return 0
+
+
+def _hint() -> None:
+    """Say what it takes, where that is missing (capabilities(7))."""
+    if os.geteuid() != 0:
+        complain("it takes what the director itself takes: run it as root, or as its user with CAP_NET_ADMIN")

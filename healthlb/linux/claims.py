@@ -81,7 +81,10 @@ def withdraw_claims(path: Path = CLAIMS) -> tuple[str, ...]:
         claims = read_claims(path)
         if not claims:
             return ()
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        return (f"what was put into the kernel is not known: {path} cannot be read: {reason}",)
+    except ValueError as problem:
         return (f"what was put into the kernel is not known: {problem}",)
     rtnetlink = Rtnetlink()
     try:

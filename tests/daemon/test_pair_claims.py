@@ -1,5 +1,6 @@
 """Who may remove what VRRP put into the kernel, and when."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,20 @@ def test_release_says_so_where_what_is_written_down_is_another_networks(
     assert main(["release"]) == 0
     assert "something of another: release it there" in capsys.readouterr().out
     assert path.exists()
+
+
+def test_release_says_whose_rights_it_takes_where_they_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "vrrp.json"
+    path.mkdir()  # as unreadable to root as a file of others is to anybody else
+    monkeypatch.setattr(pair_claims, "CLAIMS", path)
+    assert main(["release"]) == 1
+    told = capsys.readouterr().err
+    assert f"what was put into the kernel is not known: {path} cannot be read: is a directory" in told
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["release"]) == 1
+    assert "run it as root" in capsys.readouterr().err.removeprefix(told)
 
 
 def test_release_names_everything_that_it_took_away(
