@@ -1,5 +1,6 @@
 """One instance: its machine, its sockets, and what it has in the kernel."""
 
+import errno
 import os
 import time
 from collections import Counter
@@ -122,7 +123,7 @@ class Voice:
                 self.opened = True
                 self._solve("sockets")
             except OSError as problem:
-                self._note("sockets", f"no sockets on {ends.interface}: {_reason(problem)}")
+                self._note("sockets", f"no sockets on {ends.interface}: {_reason(problem)}{_missing(problem)}")
 
     def fall_silent(self) -> None:
         """Close the sockets."""
@@ -359,6 +360,11 @@ def _without(before: Placement, after: Placement) -> Placement:
         tuple(each for each in before.links if each not in kept),
         tuple(each for each in before.taken if each not in kept),
     )
+
+
+def _missing(problem: OSError) -> str:
+    """Return which right a socket takes that the kernel denied (packet(7), raw(7))."""
+    return ", CAP_NET_RAW is missing" if problem.errno == errno.EPERM else ""
 
 
 def _reason(problem: OSError) -> str:

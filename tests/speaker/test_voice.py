@@ -1,5 +1,6 @@
 """What one instance does with what the kernel refuses: it is tried again, ever more seldom."""
 
+import errno
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -8,7 +9,8 @@ import pytest
 from healthlb.core.vrrp.settings import Settings
 from healthlb.linux.links import Link
 from healthlb.linux.rtnetlink import Change, Placement, Rtnetlink
-from healthlb.speaker.voice import LONGEST_PAUSE, PUT_PAUSE, Hands, Voice
+from healthlb.linux.vrrp_sockets import Ends
+from healthlb.speaker.voice import LONGEST_PAUSE, PUT_PAUSE, Hands, Sockets, Voice
 from healthlb.speaker.wire import Spoken
 from tests.speaker.stage import NEW_ROUTE, change
 
@@ -132,3 +134,14 @@ def test_a_master_puts_routes_again_when_their_interface_changes_and_now_and_the
     voice.machine.become_backup(200.0, "it is handed over")
     voice.give_addresses(200.0)
     assert voice.again_at is None
+
+
+def test_a_right_that_sockets_take_and_is_missing_has_its_name(kernel: Moody) -> None:
+    def refuse(_: Ends) -> Sockets:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    ends = Ends("eth0", 2, 4, 3, 51, "192.0.2.2", 1)
+    links = {"eth0": Link(2, "eth0", up=True)}
+    voice = Voice(Spoken("VI_1", "eth0", SETTINGS, ends=ends), Hands(kernel, open_sockets=refuse), 0.0)
+    voice.listen(links)
+    assert voice.weigh(links).faults == ("no sockets on eth0: Operation not permitted, CAP_NET_RAW is missing",)
