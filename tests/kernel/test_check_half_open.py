@@ -85,6 +85,8 @@ def test_a_neighbour_that_is_not_there_is_unreachable_before_the_deadline(
     net: Topology, address: str, own: str
 ) -> None:
     lan = routed(net)
+    # So long the kernel waits for a neighbour's answer, three times.
+    lan.director.sysctl({f"net.{family}.neigh.eth0.retrans_time_ms": "100" for family in ("ipv4", "ipv6")})
     (result,) = probe(lan.director, CHECK, Target(address, 80), seconds=600)
     assert (result.passed, result.sent, result.reason) == (False, True, f"host unreachable (from {own})")
 
