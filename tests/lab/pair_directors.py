@@ -181,8 +181,7 @@ class Keepalived(PairDirector):
 
     def kill(self) -> None:
         """End the parent and the child together: whoever is left would clean up."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        kill_together(descendants(self.process.pid))
+        kill_together([self.process.pid, *descendants(self.process.pid)])
         self.process.wait(BOOT_PATIENCE)
 
     def states(self) -> dict[str, str]:
@@ -297,4 +296,5 @@ def kill_together(processes: Iterable[int]) -> None:
     known = list(processes)
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for process in known:
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(process, number)
