@@ -160,6 +160,7 @@ def test_each_kernel_setting_says_why_in_a_comment_above_it() -> None:
         "net.ipv4.ip_forward": "1",
         "net.ipv4.vs.expire_nodest_conn": "1",
         "net.ipv4.vs.expire_quiescent_template": "1",
+        "net.ipv4.conf.all.promote_secondaries": "1",
     }
 
 
