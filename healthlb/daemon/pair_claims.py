@@ -14,7 +14,7 @@ from healthlb.linux.rtnetlink import Change, Rtnetlink
 
 
 class HeldError(Exception):
-    """Another director speaks VRRP on this machine: what is written down is in use."""
+    """A director speaks VRRP on this machine already: what is written down is in use."""
 
 
 class Claims:
@@ -41,7 +41,7 @@ class Claims:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise HeldError(f"another director speaks VRRP on this machine: it holds {path}") from error
+            raise HeldError(f"a director speaks VRRP on this machine already: it holds {path}") from error
         self._lock = descriptor
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ def second(tmp_path: Path) -> Iterator[Claims]:
 def test_nobody_removes_what_a_director_that_speaks_has_in_the_kernel(first: Claims, second: Claims) -> None:
     first.hold()
     first.hold()
-    with pytest.raises(HeldError, match="another director speaks VRRP"):
+    with pytest.raises(HeldError, match="a director speaks VRRP"):
         second.clean()
     assert first.clean() == ()
     with pytest.raises(HeldError):
@@ -64,7 +64,7 @@ def test_release_tells_what_it_did_and_leaves_a_director_that_speaks_alone(
     assert capsys.readouterr().out == "no director left anything behind\n"
     first.hold()
     assert main(["release"]) == 1
-    assert "another director speaks VRRP on this machine" in capsys.readouterr().err
+    assert "a director speaks VRRP on this machine already" in capsys.readouterr().err
     first.close()
     path.write_text("{}")
     assert main(["release"]) == 1
