@@ -17,6 +17,7 @@ from healthlb.model.vrrp_events import PairEvent, SpeakerFailed
 from healthlb.model.vrrp_status import SpeakerStatus
 from healthlb.speaker.channel import Channel
 from healthlb.speaker.instances import Instances
+from healthlb.speaker.rights import give_up_real_time
 from healthlb.speaker.timer import Timer
 from healthlb.speaker.voice import Hands, Voice
 from healthlb.speaker.wire import (
@@ -219,6 +220,7 @@ class Speaker:
     def _finish(self) -> None:
         """Give up mastership in order, then leave the kernel as it was."""
         self._instances.stop()
+        give_up_real_time()
         self._report(time.monotonic())
         self._hands.close()
         if self._links is not None:

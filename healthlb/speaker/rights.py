@@ -81,6 +81,11 @@ def give_up() -> str:
     return ""
 
 
+def give_up_real_time() -> None:
+    """Run as everybody does: what is left to do has time, and whoever takes over may need this processor."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def settle() -> None:
     """Look at nothing that is here now when garbage is collected later."""
     gc.collect()

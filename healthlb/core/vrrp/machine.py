@@ -10,6 +10,8 @@ What it does beyond the letter, each as operators know it from keepalived:
   (section 6.4.3 has the advert alone, RFC 3768 neither): after a partition they know the other one.
 - Somebody who says that an address of ours is his (ARP, neighbour advertisements) is a sign of another master; the
   neighbours are told anew where it is, as RFC 5227 section 2.4 (c) has an address defended.
+- A BACKUP that takes over from a master who serves has the addresses, and tells the neighbours, before its first advert
+  (section 6.4.2 names the advert first): the other one gives them up at that advert, and no client is without.
 - A MASTER that gives way sends a last advert of its own, so that the winner, if it was master all the time, does that.
 - `hand_over` yields to whoever is master, of whatever priority, until `take_back` or until nobody is.
 """
@@ -222,6 +224,7 @@ class Machine:
         """Become MASTER: section 6.4.2, Active_Down_Timer fires, and 6.4.1 for an owner; a group calls it as well."""
         if self.state == "MASTER":
             return []
+        served = bool(self._master) and now - self._master_heard < self.down_interval
         self._rest("MASTER")
         self.yielded = False
         self.interval = self.settings.interval
@@ -230,7 +233,8 @@ class Machine:
         self._answered_at = self._announced_at = float("-inf")
         self._defend_at = None
         self._advert_at = now + self.settings.interval
-        return [SendAdvert(self.priority), TakeAddresses(), *self._announce(now), Became("MASTER", why)]
+        advert, have = SendAdvert(self.priority), (TakeAddresses(), *self._announce(now))
+        return [*((*have, advert) if served else (advert, *have)), Became("MASTER", why)]
 
     def become_backup(self, now: float, why: str) -> list[Output]:
         """Give up being MASTER because the group does; the others hear of it at once."""

@@ -219,8 +219,21 @@ def test_taken_back_it_is_master_at_once() -> None:
     machine.hand_over(0.5)
     machine.received(1.0, advert(99), HIGHER_ADDRESS)
     outputs = machine.take_back(1.5)
-    assert outputs[:2] == [SendAdvert(100), TakeAddresses()]
-    assert outputs[-1] == Became("MASTER", "an operator took it back")
+    assert outputs == [TakeAddresses(), Announce(5), SendAdvert(100), Became("MASTER", "an operator took it back")]
+
+
+def test_from_a_master_who_serves_it_takes_over_with_the_addresses_first_and_the_advert_last() -> None:
+    machine = backup()
+    for tenth in range(40):
+        machine.received(tenth / 10, advert(99), HIGHER_ADDRESS)
+    outputs = machine.timer(4.0)
+    assert outputs[:3] == [TakeAddresses(), Announce(5), SendAdvert(100)]
+
+
+def test_from_a_master_who_is_silent_it_takes_over_with_the_advert_first_lest_a_third_does_as_well() -> None:
+    machine = backup()
+    machine.received(0.0, advert(200), HIGHER_ADDRESS)
+    assert machine.timer(machine.down_interval)[:3] == [SendAdvert(100), TakeAddresses(), Announce(5)]
 
 
 @pytest.mark.parametrize(("priority", "source"), [(101, LOWER_ADDRESS), (100, HIGHER_ADDRESS)])
