@@ -164,8 +164,18 @@ class Instances:
             self._carry_out(self._group_of[name].take_back(now))
             self.changed = True
 
+    @property
+    def parting(self) -> bool:
+        """Whether addresses are still here for a successor that was not heard yet."""
+        return any(group.parting for group in self._groups)
+
+    def part(self) -> None:
+        """Give up mastership in order, and keep the addresses for as long as `parting`."""
+        for group in self._groups:
+            self._carry_out(group.stop(time.monotonic(), gently=True))
+
     def stop(self) -> None:
-        """Give up mastership in order, then leave the kernel as it was."""
+        """Give up all mastership and addresses now, then leave the kernel as it was."""
         for group in self._groups:
             self._carry_out(group.stop(time.monotonic()))
         for voice in self.voices.values():

@@ -219,6 +219,8 @@ class Speaker:
 
     def _finish(self) -> None:
         """Give up mastership in order, then leave the kernel as it was."""
+        self._instances.part()
+        self._see_off()
         self._instances.stop()
         give_up_real_time()
         self._report(time.monotonic())
@@ -228,6 +230,20 @@ class Speaker:
         self._epoll.close()
         self._timer.close()
         self._channel.close()
+
+    def _see_off(self) -> None:
+        """Serve until the next master is heard, or nobody has come for longer than one takes."""
+        links = () if self._links is None else (self._links.fileno(),)
+        for descriptor in (self._channel.fileno(), *links, *self._stops):
+            self._epoll.unregister(descriptor)
+        while self._instances.parting:
+            self._timer.set(self._instances.next_timer() or time.monotonic())
+            ready = {descriptor for descriptor, _ in self._epoll.poll()}
+            if self._timer.fileno() in ready:
+                self._timer.rang()
+            for descriptor in ready & self._by_descriptor.keys():
+                self._instances.heed(self._by_descriptor[descriptor])
+            self._instances.do_what_is_due()
 
 
 def _facts(links: Mapping[str, Link], name: str, ours: set[str]) -> tuple[object, ...] | None:

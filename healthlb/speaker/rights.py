@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +84,9 @@ def give_up() -> str:
 
 def give_up_real_time() -> None:
     """Run as everybody does: what is left to do has time, and whoever takes over may need this processor."""
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with suppress(OSError):
+        # Without the flag it would be a right that we have given up by now.
+        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
 
 
 def settle() -> None:

@@ -197,7 +197,7 @@ class Voice:
         An owner's are its machine's own as well.
         """
         owner = self.spoken.settings.priority == OWNER
-        if self.machine.state == "MASTER" or owner or "addresses" in self.problems:
+        if self.machine.state == "MASTER" or self.machine.parting or owner or "addresses" in self.problems:
             return
         addresses = [each for each in self.spoken.placement.taken if each.of_address]
         self._tell("addresses", self._hands.rtnetlink.withdraw(addresses))
@@ -285,7 +285,8 @@ class Voice:
         )
 
     def _leftovers(self, links: Mapping[str, Link]) -> frozenset[str]:
-        if self.machine.state in {"INIT", "MASTER"} or self.spoken.settings.priority == OWNER:
+        machine = self.machine
+        if machine.state in {"INIT", "MASTER"} or machine.parting or self.spoken.settings.priority == OWNER:
             return frozenset()
         virtual = {each.partition("/")[0] for each in self.spoken.addresses}
         return frozenset(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from healthlb.model.vrrp_events import BecameBackup, BecameMaster, EnteredFault, SpeakerFailed
 from healthlb.model.vrrp_status import TrackStatus
+from healthlb.speaker.wire import HandOver
 from tests.speaker.stage import Stage, change, spoken
 
 ADDRESS, ROUTE = "address 192.0.2.10", "route"
@@ -113,3 +114,28 @@ def test_an_instance_without_the_interface_of_its_own_is_in_fault_until_the_kern
         stage.kernel.refuses.clear()
         stage.becomes("MASTER")
         assert own.what in stage.kernel.has
+
+
+def test_who_ends_keeps_its_addresses_for_a_successor_and_takes_them_along_when_none_comes() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken())
+        stage.becomes("MASTER")
+        stage.speaker._instances.part()
+        assert stage.speaker._instances.parting
+        assert stage.kernel.has == [ADDRESS, ROUTE]
+    assert stage.kernel.has == []
+
+
+def test_who_has_handed_over_and_is_told_anew_what_to_speak_has_its_addresses_as_long() -> None:
+    with Stage() as stage:
+        stage.set_up(spoken(interval=10.0, priority=255))
+        stage.becomes("MASTER")
+        stage.say(HandOver("VI_1"))
+        stage.becomes("BACKUP")
+        stage.set_up(spoken(interval=11.0, priority=255))
+        stage.knows("192.0.2.10")
+        for _ in range(2):
+            stage.speaker._instances.heed_the_rest()
+        assert stage.kernel.has == [ADDRESS, ROUTE]
+        assert stage.instance().state == "BACKUP"
+        assert stage.speaker._instances.problems() == ()

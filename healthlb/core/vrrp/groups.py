@@ -37,9 +37,14 @@ class Group:
         """Start every member."""
         return self._all(now, lambda machine: machine.start(now))
 
-    def stop(self, now: float) -> list[Said]:
+    @property
+    def parting(self) -> bool:
+        """Whether a member still has addresses though it is MASTER no more."""
+        return any(machine.parting for machine in self.machines.values())
+
+    def stop(self, now: float, *, gently: bool = False) -> list[Said]:
         """Stop every member."""
-        return self._all(now, lambda machine: machine.stop(now))
+        return self._all(now, lambda machine: machine.stop(now, gently=gently))
 
     def timer(self, now: float) -> list[Said]:
         """Do what is due of every member."""

@@ -14,6 +14,7 @@ What it does beyond the letter, each as operators know it from keepalived:
   (section 6.4.2 names the advert first): the other one gives them up at that advert, and no client is without.
 - A MASTER that gives way sends a last advert of its own, so that the winner, if it was master all the time, does that.
 - `hand_over` yields to whoever is master, of whatever priority, until `take_back` or until nobody is.
+- Who gives way by order (`hand_over`, a gentle `stop`) has the addresses until its successor is heard (`parting`).
 """
 
 from ipaddress import ip_address
@@ -30,6 +31,7 @@ from healthlb.core.vrrp.outputs import (
     TakeAddresses,
 )
 from healthlb.core.vrrp.packet import STOPPED, Advert
+from healthlb.core.vrrp.parting import LONGEST, Parting
 from healthlb.core.vrrp.settings import Settings
 from healthlb.core.vrrp.split import QUIET, SplitWatch
 from healthlb.model.vrrp import OWNER, VrrpState
@@ -73,6 +75,12 @@ class Machine:
         self.why_ready = ""
         self._repeats = Repeats(settings.announcing)
         self._split = SplitWatch()
+        self._parting = Parting()
+
+    @property
+    def parting(self) -> bool:
+        """Whether it still has its addresses though it is MASTER no more, until the next one is heard."""
+        return self._parting.until is not None
 
     @property
     def master(self) -> str:
@@ -105,7 +113,8 @@ class Machine:
         if self.state == "MASTER":
             times = (self._advert_at, self._repeats.next_timer(), self._split.next_timer(), self._defend_at)
             return min(at for at in times if at is not None)
-        return self._down_at if self.state == "BACKUP" and not self.ready else None
+        down = self._down_at if self.state == "BACKUP" and not self.ready else None
+        return min((at for at in (down, self._parting.until) if at is not None), default=None)
 
     def start(self, now: float) -> list[Output]:
         """Begin: the Startup event of section 6.4.1, or FAULT. Nothing if it has begun."""
@@ -115,11 +124,22 @@ class Machine:
             return self._enter_fault(now)
         return self._startup(now, self.settings.start_delay, "it starts")
 
-    def stop(self, now: float) -> list[Output]:
-        """End: the Shutdown event; a MASTER says so with priority 0 (sections 6.4.2 and 6.4.3)."""
+    def stop(self, now: float, *, gently: bool = False) -> list[Output]:
+        """End: the Shutdown event; a MASTER says so with priority 0 (sections 6.4.2 and 6.4.3).
+
+        `gently` leaves it its addresses until `parting` is over; without that they are given up now.
+        """
         if self.state == "INIT":
-            return []
-        outputs = self._leave_master(now, STOPPED)
+            return [] if gently else self._parting.end()
+        longest = min(LONGEST, self.settings.interval if self.settings.version == 3 else 1.0)
+        if not gently:
+            outputs = [*self._leave_master(now, STOPPED), *self._parting.end()]
+        elif self.state == "MASTER":
+            outputs = self._part(now, longest)
+        else:
+            outputs = []
+            if self.parting:
+                self._parting.begin(now, longest)
         self._rest("INIT")
         return [*outputs, Became("INIT", "it stops")]
 
@@ -128,14 +148,15 @@ class Machine:
         if self.state == "MASTER":
             return self._master_timer(now)
         if self.state != "BACKUP" or self.ready or now < self._down_at:
-            return []
-        return self._claim(now, self._why_down())
+            return self._parting.due(now)
+        return [*self._claim(now, self._why_down()), *self._parting.due(now)]
 
     def received(self, now: float, advert: Advert, source: bytes) -> list[Output]:
         """Heed an advert that `receive.check` let through; `source` is packed."""
         if self.state == "MASTER":
             return self._received_as_master(now, advert, source)
-        return self._received_as_backup(now, advert, source) if self.state == "BACKUP" else []
+        given = self._parting.end() if advert.priority != STOPPED else []
+        return [*given, *self._received_as_backup(now, advert, source)] if self.state == "BACKUP" else given
 
     def suspect(self, now: float, sign: str, other: str) -> list[Output]:
         """Take another sign of a second master, such as an advert with another list.
@@ -205,7 +226,9 @@ class Machine:
         """Let any other director be master, until `take_back` or until no master is heard for the down interval."""
         self.yielded = True
         if self.state == "MASTER":
-            return self._give_way(now, "an operator handed it over", STOPPED)
+            # Where nobody is there to take over it is MASTER again before it has given anything up.
+            outputs = self._part(now, self.down_interval)
+            return [*outputs, *self._become_backup(now, "an operator handed it over")]
         if self.ready:
             self._arm(now)
         return []
@@ -226,6 +249,7 @@ class Machine:
             return []
         served = bool(self._master) and now - self._master_heard < self.down_interval
         self._rest("MASTER")
+        self._parting.until = None
         self.yielded = False
         self.interval = self.settings.interval
         self.became_master_total += 1
@@ -281,7 +305,7 @@ class Machine:
         return [Became("BACKUP", why), *(self._claim(now, "it owns the addresses") if owns else [])]
 
     def _enter_fault(self, now: float) -> list[Output]:
-        outputs = self._leave_master(now, STOPPED)
+        outputs = [*self._leave_master(now, STOPPED), *self._parting.end()]
         self._rest("FAULT")
         return [*outputs, Became("FAULT", ", ".join(self.faults))]
 
@@ -293,11 +317,18 @@ class Machine:
 
     def _give_way(self, now: float, why: str, last_advert: int) -> list[Output]:
         """From MASTER to BACKUP, with a last advert of the priority given."""
-        outputs = self._leave_master(now, last_advert)
+        return [*self._leave_master(now, last_advert), *self._become_backup(now, why)]
+
+    def _become_backup(self, now: float, why: str) -> list[Output]:
         self._rest("BACKUP")
         self.interval = self.settings.interval
         self._arm(now)
-        return [*outputs, Became("BACKUP", why)]
+        return [Became("BACKUP", why)]
+
+    def _part(self, now: float, longest: float) -> list[Output]:
+        """Say that this MASTER stops, and keep the addresses until another one is heard."""
+        self._parting.begin(now, longest)
+        return [SendAdvert(STOPPED), *self._split.end(now)]
 
     def _leave_master(self, now: float, last_advert: int) -> list[Output]:
         """Stop everything of a MASTER; a successor that waits for priority 0 hears it before the addresses are gone."""

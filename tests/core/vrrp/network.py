@@ -33,6 +33,7 @@ class Director:
     group: Group
     crafted: dict[str, bytes]
     has_addresses: set[str] = field(default_factory=set)
+    parting: set[str] = field(default_factory=set)
     alive: bool = True
     log: list[tuple[float, Output]] = field(default_factory=list)
 
@@ -102,12 +103,13 @@ class Network:
                 case SendAdvert(priority):
                     self._send(one, name, with_priority(one.crafted[name], priority))
                 case TakeAddresses():
-                    assert name not in one.has_addresses
+                    assert name not in one.has_addresses or name in one.parting
                     one.has_addresses.add(name)
                 case GiveAddresses():
                     one.has_addresses.remove(name)
         members = one.group.machines.items()
-        assert one.has_addresses == {name for name, machine in members if machine.state == "MASTER"}
+        one.parting = {name for name, machine in members if machine.parting}
+        assert one.has_addresses == {name for name, machine in members if machine.state == "MASTER"} | one.parting
         assert len({machine.state for _, machine in members}) == 1
 
     def start(self) -> None:

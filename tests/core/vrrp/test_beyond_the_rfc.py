@@ -1,6 +1,7 @@
 """What a machine does that no RFC names: FAULT, delays, handing over, other settings."""
 
 import dataclasses
+from typing import Literal
 
 import pytest
 
@@ -178,15 +179,77 @@ def test_no_router_has_a_priority_beyond_1_to_255(priority: int) -> None:
 # Handing over and taking back.
 
 
-def test_handing_over_sends_priority_zero_and_gives_the_addresses() -> None:
+def test_handing_over_sends_priority_zero_and_gives_the_addresses_when_the_next_master_is_heard() -> None:
     machine = master()
-    assert machine.hand_over(0.5) == [
-        SendAdvert(0),
-        GiveAddresses(),
-        Became("BACKUP", "an operator handed it over"),
-    ]
+    assert machine.hand_over(0.5) == [SendAdvert(0), Became("BACKUP", "an operator handed it over")]
     assert machine.yielded
+    assert machine.parting
     assert machine.next_timer() == 0.5 + machine.down_interval
+    assert machine.received(1.0, advert(0), HIGHER_ADDRESS) == []
+    assert machine.received(1.1, advert(50), HIGHER_ADDRESS)[0] == GiveAddresses()
+    assert not machine.parting
+
+
+def test_where_nobody_takes_what_was_handed_over_the_addresses_never_go() -> None:
+    machine = master()
+    machine.hand_over(0.5)
+    outputs = machine.timer(0.5 + machine.down_interval)
+    assert not only(GiveAddresses, outputs)
+    assert machine.state == "MASTER"
+    assert not machine.parting
+
+
+def test_what_was_handed_over_goes_in_time_also_where_the_group_waits_for_another_member() -> None:
+    machine = master()
+    machine.change(0.1, dataclasses.replace(machine.settings, waits=True))
+    machine.hand_over(0.5)
+    assert machine.timer(0.5 + machine.down_interval) == []
+    due = machine.next_timer()
+    assert due is not None
+    assert machine.timer(due) == [GiveAddresses()]
+    assert machine.next_timer() is None
+
+
+@pytest.mark.parametrize(
+    ("version", "interval", "seconds"), [(3, 1.0, 1.1), (3, 0.02, 0.022), (3, 30.0, 2.2), (2, 5.0, 1.1)]
+)
+def test_a_gentle_end_has_the_addresses_for_as_long_as_a_successor_takes(
+    version: Literal[2, 3], interval: float, seconds: float
+) -> None:
+    machine = master(version=version, interval=interval)
+    assert machine.stop(5.0, gently=True) == [SendAdvert(0), Became("INIT", "it stops")]
+    assert machine.next_timer() == pytest.approx(5.0 + seconds)
+    assert machine.stop(5.01, gently=True) == []
+    assert machine.timer(5.0 + seconds + 0.001) == [GiveAddresses()]
+    assert machine.next_timer() is None
+
+
+def test_a_gentle_end_is_over_when_the_next_master_is_heard_or_when_there_is_no_time() -> None:
+    heard, hurried = master(), master()
+    heard.stop(5.0, gently=True)
+    assert heard.received(5.1, advert(50), HIGHER_ADDRESS) == [GiveAddresses()]
+    hurried.stop(5.0, gently=True)
+    assert hurried.stop(5.1) == [GiveAddresses()]
+    assert hurried.stop(5.2) == []
+
+
+def test_a_backup_ends_gently_as_otherwise() -> None:
+    assert backup().stop(1.0, gently=True) == [Became("INIT", "it stops")]
+
+
+def test_one_that_has_handed_over_and_ends_at_once_gives_up_what_it_has() -> None:
+    gentle, hurried = master(), master()
+    gentle.hand_over(0.5)
+    assert gentle.stop(0.6, gently=True) == [Became("INIT", "it stops")]
+    assert gentle.next_timer() == pytest.approx(0.6 + 1.1)
+    hurried.hand_over(0.5)
+    assert hurried.stop(0.6) == [GiveAddresses(), Became("INIT", "it stops")]
+
+
+def test_a_fault_leaves_nothing_of_what_was_handed_over() -> None:
+    machine = master()
+    machine.hand_over(0.5)
+    assert machine.fault(0.6, ("down",)) == [GiveAddresses(), Became("FAULT", "down")]
 
 
 def test_handing_over_waits_for_a_successor_by_our_own_interval_not_one_learned_before() -> None:

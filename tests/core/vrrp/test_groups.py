@@ -103,9 +103,11 @@ def test_a_fault_before_the_start_is_one_of_all() -> None:
 
 def test_all_are_handed_over_and_taken_back() -> None:
     pair = masters()
-    assert whose(GiveAddresses, pair.hand_over(11.0)) == ["inside", "outside"]
+    assert whose(GiveAddresses, pair.hand_over(11.0)) == []
+    assert pair.parting
     for name in pair.machines:
-        pair.received(12.0, name, advert(50), HIGHER_ADDRESS)
+        assert whose(GiveAddresses, pair.received(12.0, name, advert(50), HIGHER_ADDRESS)) == [name]
+    assert not pair.parting
     said = pair.take_back(13.0)
     assert ("outside", Became("MASTER", "an operator took it back")) in said
     assert states(pair) == ["MASTER", "MASTER"]

@@ -30,7 +30,18 @@ machines = st.builds(
     waits=st.booleans(),
     announcing=st.builds(Announcing, st.integers(0, 3), delays, delays, st.integers(0, 2)),
 )
-orders = ["start", "stop", "fault", "mend", "hand_over", "take_back", "set_priority", "suspect", "change"]
+orders = [
+    "start",
+    "stop",
+    "stop gently",
+    "fault",
+    "mend",
+    "hand_over",
+    "take_back",
+    "set_priority",
+    "suspect",
+    "change",
+]
 events = st.sampled_from([*orders, "timer", "timer", "received", "received", "received"])
 happenings = st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.3, 1.0, 4.0, 60.0]), events), max_size=50)
 
@@ -45,6 +56,8 @@ def happen(machine: Machine, now: float, event: str, data: st.DataObject) -> lis
             return machine.fault(now, ("down",))
         case "set_priority":
             return machine.set_priority(now, data.draw(st.sampled_from([1, 100, 254, 255])))
+        case "stop gently":
+            return machine.stop(now, gently=True)
         case "suspect":
             return machine.suspect(now, "it has our address", "192.0.2.9")
         case "change":
@@ -58,6 +71,7 @@ class Watcher:
     def __init__(self) -> None:
         self.state = "INIT"
         self.has_addresses = False
+        self.parting = False
         self.split = False
 
     def see(self, machine: Machine, outputs: list[Output]) -> None:
@@ -65,7 +79,7 @@ class Watcher:
         for output in outputs:
             match output:
                 case TakeAddresses():
-                    assert not self.has_addresses
+                    assert not self.has_addresses or self.parting
                     self.has_addresses = True
                 case GiveAddresses():
                     assert self.has_addresses
@@ -83,6 +97,7 @@ class Watcher:
                     assert was_master or machine.state == "MASTER"
                     assert priority or machine.state != "MASTER"
         assert len(only(Became, outputs)) <= 1
+        self.parting = machine.parting
 
 
 @given(machines, happenings, st.data())
@@ -94,7 +109,8 @@ def test_states_addresses_and_signs_fit_whatever_happens(
         now += after
         watcher.see(machine, happen(machine, now, event, data))
         assert machine.state == watcher.state
-        assert watcher.has_addresses == (machine.state == "MASTER")
+        assert watcher.has_addresses == (machine.state == "MASTER" or machine.parting)
+        assert not machine.parting or machine.state in ("INIT", "BACKUP")
         assert watcher.split == bool(machine.split_brain)
         assert machine.state == "MASTER" or not watcher.split
         assert not machine.faults or machine.state in ("INIT", "FAULT")
@@ -114,7 +130,7 @@ def test_after_the_timer_nothing_is_due_and_who_may_become_master_always_has_one
         machine.timer(now)
         due = machine.next_timer()
         assert due is None or due > now
-        assert (due is None) == (machine.state in ("INIT", "FAULT") or machine.ready)
+        assert (due is None) == ((machine.state in ("INIT", "FAULT") or machine.ready) and not machine.parting)
 
 
 @given(machines, happenings, st.data())

@@ -5,6 +5,9 @@ worse master is dead to him waits Active_Down_Interval, three intervals of the s
 (RFC 9568 section 6.1).
 """
 
+from typing import Any, Literal
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,8 +183,8 @@ def at_once(name: str, sender: Director, receiver: Director) -> list[float]:
     return [0.001]
 
 
-def pair() -> tuple[Network, Director, Director]:
-    high, low = director(2, priority=150), director(1, priority=100)
+def pair(**options: Any) -> tuple[Network, Director, Director]:
+    high, low = director(2, priority=150, **options), director(1, priority=100, **options)
     network = Network([high, low], at_once)
     network.start()
     network.run(10.0)
@@ -219,6 +222,31 @@ def test_a_planned_failover_there_and_back_never_has_two_masters_for_longer_than
     network.run(network.now + 30.0)
     assert not network.told(SplitBrain, high)
     assert not network.told(SplitBrain, low)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("way", ["handed over", "stopped", "taken back", "preempted"])
+def test_when_mastership_moves_by_plan_somebody_has_the_addresses_at_every_moment(
+    way: str, version: Literal[2, 3]
+) -> None:
+    network, high, low = pair(version=version)
+    match way:
+        case "handed over":
+            network.do(high, high.group.hand_over(network.now))
+        case "stopped":
+            network.do(high, high.group.stop(network.now, gently=True))
+        case "taken back":
+            network.do(high, high.group.hand_over(network.now))
+            network.run(network.now + 5.0)
+            network.do(high, high.group.take_back(network.now))
+        case _:
+            network.do(low, low.group.set_priority(network.now, ONE, 200))
+    since = network.now
+    while network.now < since + 10.0:
+        network.run(network.now + 0.001)
+        assert high.has_addresses or low.has_addresses
+    assert high.has_addresses == ({ONE} if way == "taken back" else set())
+    assert low.has_addresses == (set() if way == "taken back" else {ONE})
 
 
 def test_a_preemption_is_no_split_brain() -> None:
