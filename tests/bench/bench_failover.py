@@ -7,10 +7,11 @@ the shared gateway; its outage is the longest time without an answer. Pairs are 
   same moments for every pair, because that moment alone makes up to an interval of difference.
 - healed: the network is whole again; for a moment there are two masters.
 - stopped: the master is stopped as the service manager does.
-- returned: it is started again, and preempts.
+- returned: it is started again, and preempts after a delay in which its start is over: that takes the one processor
+  from everybody, the client included.
 
-Trials of the pairs alternate. Prints medians, worst ones and the ratio of medians to keepalived-keepalived's; asserts
-nothing about time.
+Trials of the pairs alternate. Prints medians, worst ones, the median of the client's own longest pause in the same time
+(no outage can be seen to be shorter), and the ratio of medians to keepalived-keepalived's; asserts nothing about time.
 """
 
 import argparse
@@ -33,8 +34,12 @@ PAIRS = ("healthlb-healthlb", "healthlb-keepalived", "keepalived-healthlb", "kee
 YARDSTICK = "keepalived-keepalived"
 WAYS = ("dead", "healed", "stopped", "returned")
 DEATHS, STOPS = 10, 5
-Outages = dict[tuple[str, str], list[float]]
-"""Seconds, by pair and way."""
+PREEMPT_DELAY = 3.0
+"""Seconds."""
+Gaps = tuple[float, float]
+"""An outage and the client's longest pause in the same time, seconds."""
+Outages = dict[tuple[str, str], list[Gaps]]
+"""By pair and way."""
 
 
 class Pair:
@@ -49,7 +54,9 @@ class Pair:
     def start(self, folder: Path, interval: float) -> None:
         """Start both directors."""
         self.master, self.backup = (
-            KINDS[kind](self.network, machine, folder, standard(priority, interval=interval))
+            KINDS[kind](
+                self.network, machine, folder, standard(priority, interval=interval, preempt_delay=PREEMPT_DELAY)
+            )
             for kind, priority, machine in zip(self.name.split("-"), (150, 100), self.network.directors, strict=True)
         )
         self.master.start()
@@ -66,7 +73,7 @@ class Pair:
         self.master.becomes("MASTER")
         self.backup.becomes("BACKUP")
 
-    def die_and_heal(self, phase: float, interval: float) -> tuple[float, float]:
+    def die_and_heal(self, phase: float, interval: float) -> tuple[Gaps, Gaps]:
         """Cut the master off so many seconds after an advert, heal, and return both outages."""
         with Datagrams(self.network) as datagrams, Adverts(self.network) as adverts:
             datagrams.mark()
@@ -75,26 +82,27 @@ class Pair:
             time.sleep(max(0.0, adverts.heard[-1].at + phase - time.time()))
             self.master.cut()
             self.backup.becomes("MASTER")
-            dead = datagrams.longest_gap()
+            dead = datagrams.longest_gaps()
             time.sleep(2 * interval)
             datagrams.mark()
             self.master.mend()
             self.settle()
             time.sleep(2 * interval)
-            return dead, datagrams.longest_gap()
+            return dead, datagrams.longest_gaps()
 
-    def stop_and_return(self, interval: float) -> tuple[float, float]:
+    def stop_and_return(self, interval: float) -> tuple[Gaps, Gaps]:
         """Stop the master, start it again, and return both outages."""
         with Datagrams(self.network) as datagrams:
             datagrams.mark()
             self.master.stop()
             self.backup.becomes("MASTER")
-            stopped = datagrams.longest_gap()
-            datagrams.mark()
+            stopped = datagrams.longest_gaps()
             self.master.start()
+            self.master.becomes("BACKUP")
+            datagrams.mark()
             self.settle()
             time.sleep(2 * interval)
-            return stopped, datagrams.longest_gap()
+            return stopped, datagrams.longest_gaps()
 
 
 def bench(pairs: list[Pair], interval: float, deaths: int, stops: int) -> Outages:
@@ -125,10 +133,11 @@ def show(outages: Outages, interval: float) -> None:
     for way in WAYS:
         measured = {pair: found for (pair, its_way), found in outages.items() if its_way == way}
         for pair, found in measured.items():
-            median = statistics.median(found)
-            line = f"{interval:>5g} s  {way:8}  {pair:21} {median * 1000:6.0f} ms  worst {max(found) * 1000:6.0f}"
+            median, pause = (statistics.median(each) for each in zip(*found, strict=True))
+            line = f"{interval:>5g} s  {way:8}  {pair:21} {median * 1000:6.0f} ms  worst {max(found)[0] * 1000:6.0f}"
+            line += f"  own pause {pause * 1000:4.0f}"
             if measured.get(YARDSTICK) and pair != YARDSTICK:
-                line += f"  ratio {median / statistics.median(measured[YARDSTICK]):.2f}"
+                line += f"  ratio {median / statistics.median(gap for gap, _ in measured[YARDSTICK]):.2f}"
             print(line, flush=True)
 
 

@@ -62,7 +62,12 @@ class Datagrams:
 
     def longest_gap(self) -> float:
         """Wait for a flow, and return the longest time, since the mark, in which nothing sent was answered; seconds."""
-        return self.until_they_flow()["longest"]
+        return self.longest_gaps()[0]
+
+    def longest_gaps(self) -> tuple[float, float]:
+        """Return `longest_gap`, and the longest time in which the client itself sent nothing: it had no processor."""
+        report = self.until_they_flow()
+        return report["longest"], report["longest_pause"]
 
     def ask(self, question: str) -> dict[str, float]:
         """Return the client's answer to `mark` or `report`."""
