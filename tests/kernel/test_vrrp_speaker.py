@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from pair import GATEWAY, SHARED, SHARED6, PairNetwork, has
 from pair_directors import NAME, ROUTER_ID, Keepalived, standard
 from scripted import ScriptedParent
 from topology import end
-from vrrp_bytes import ipv4_packet, message
+from vrrp_bytes import garbage_of
 from waiting import eventually
 
 LATE = (
@@ -68,18 +67,6 @@ def speaking(pair_network_of_the_guest: PairNetwork, tmp_path: Path) -> Iterator
 def gone(parent: ScriptedParent, *addresses: str) -> None:
     for address in addresses or (SHARED, GATEWAY):
         eventually(lambda address=address: has(parent.machine, address), (False).__eq__)
-
-
-def garbage_of(router_id: int) -> list[bytes]:
-    """Return packets that are no adverts of a virtual router, each in its own way."""
-    source, group, address = (ip_address(each).packed for each in ("192.0.2.50", "224.0.0.18", SHARED))
-    good = message(3, address, 1, router_id=router_id, priority=254, ends=(source, group))
-    others = message(3, address, 1, router_id=router_id + 1, priority=254, ends=(source, group))
-    older = message(2, address, 1, router_id=router_id, priority=254, timing=1)
-    chance = random.Random(5)
-    wrong = [others, older, good[:6] + b"\0\0" + good[8:], good[:-1], good + bytes(4), b""]
-    wrong += [b"\x31" + bytes([router_id]) + chance.randbytes(10) for _ in range(10)]
-    return [ipv4_packet(each, source, group) for each in wrong]
 
 
 def of(parent: ScriptedParent, kind: type) -> list[object]:

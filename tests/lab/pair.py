@@ -73,8 +73,8 @@ class PairNetwork:
         outer = {self.client.name: 50, **hosts, self.beside.name: 21}
         inner = {**hosts, self.behind.name: 21}
         self._switches = {
-            "outer": net.lan(f"outer{name}", _addresses("192.0.2", "2001:db8:1", outer)),
-            "inner": net.lan(f"inner{name}", _addresses("198.51.100", "2001:db8:2", inner)),
+            "outer": net.lan(f"outer{name}", addresses_on("192.0.2", "2001:db8:1", outer)),
+            "inner": net.lan(f"inner{name}", addresses_on("198.51.100", "2001:db8:2", inner)),
         }
         self._ports = {
             network: {member: f"eth{number}" for number, member in enumerate(members)}
@@ -189,5 +189,6 @@ def knows(machine: Machine, client: str, port: int) -> bool:
     return any(wanted in line and "ESTABLISHED" in line for line in listed)
 
 
-def _addresses(network: str, network6: str, hosts: Mapping[str, int]) -> dict[str, str]:
+def addresses_on(network: str, network6: str, hosts: Mapping[str, int]) -> dict[str, str]:
+    """Return each host's addresses of both families as `Topology.lan` takes them."""
     return {name: f"{network}.{host}/24 {network6}::{host}/64" for name, host in hosts.items()}

@@ -1,6 +1,8 @@
 """VRRP messages laid out by hand after RFC 9568 section 5.2 and RFC 3768 section 5.3, to compare others' with."""
 
+import random
 import struct
+from ipaddress import ip_address
 
 
 def folded(data: bytes) -> int:
@@ -42,3 +44,15 @@ def ipv4_packet(payload: bytes, source: bytes, destination: bytes, *, options: b
     size = 20 + len(options)
     head = struct.pack("!BBHHHBBH", 0x40 | size // 4, 0xC0, size + len(payload), 7, 0, ttl, 112, 0)
     return head + source + destination + options + payload
+
+
+def garbage_of(router_id: int) -> list[bytes]:
+    """Return packets that are no adverts of a virtual router, each in its own way."""
+    source, group, address = (ip_address(each).packed for each in ("192.0.2.50", "224.0.0.18", "192.0.2.10"))
+    good = message(3, address, 1, router_id=router_id, priority=254, ends=(source, group))
+    others = message(3, address, 1, router_id=router_id + 1, priority=254, ends=(source, group))
+    older = message(2, address, 1, router_id=router_id, priority=254, timing=1)
+    chance = random.Random(5)
+    wrong = [others, older, good[:6] + b"\0\0" + good[8:], good[:-1], good + bytes(4), b""]
+    wrong += [b"\x31" + bytes([router_id]) + chance.randbytes(10) for _ in range(10)]
+    return [ipv4_packet(each, source, group) for each in wrong]
