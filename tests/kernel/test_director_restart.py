@@ -38,13 +38,13 @@ QUIESCED = f"-a -t {VIRTUAL_ADDRESS}:{VIRTUAL_PORT} -r {REMOTE} -m -w 0"
 @pytest.fixture
 def director(classic: ClassicNat, tmp_path: Path) -> Director:
     running = Director(classic.director, tmp_path)
-    running.start(SHOPS)
+    running.start(SHOPS.replace("resync: 500ms", f"resync: 500ms, state_dir: '{tmp_path}/state'"))
     running.until(*SERVICES, *REMOTE_ROWS, *LOCAL_ROWS)
     return running
 
 
 def test_a_director_killed_while_a_server_is_down_has_a_successor_that_never_puts_it_up(
-    classic: ClassicNat, director: Director
+    classic: ClassicNat, director: Director, tmp_path: Path
 ) -> None:
     with (
         Connection(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as one,
@@ -55,6 +55,8 @@ def test_a_director_killed_while_a_server_is_down_has_a_successor_that_never_put
         classic.remote.status = 503
         classic.client.ip(f"address add {SECOND_CLIENT}/24 dev eth0")
         director.until(*SERVICES, QUIESCED, *LOCAL_ROWS)
+        # Verdicts are saved every 2 s: a kill before that leaves the one before.
+        eventually(lambda: '"down"' in (tmp_path / "state" / "health.json").read_text(), bool)
         with (
             Load(classic.client, VIRTUAL_ADDRESS, VIRTUAL_PORT) as load,
             Load(classic.client, VIRTUAL_ADDRESS, 81, source=SECOND_CLIENT) as other,
