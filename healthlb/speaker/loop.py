@@ -79,11 +79,7 @@ class Speaker:
             self._finish()
 
     def _turn(self, ready: set[int]) -> None:
-        if self._timer.fileno() in ready:
-            self._timer.rang()
-        for descriptor in ready & self._by_descriptor.keys():
-            self._instances.heed(self._by_descriptor[descriptor])
-        self._instances.do_what_is_due()
+        self._speak(ready)
         if self._links is not None and self._links.fileno() in ready:
             self._read_links()
         if self._channel.fileno() in ready:
@@ -101,6 +97,14 @@ class Speaker:
             self._flushing = not self._channel.idle
             wanted = select.EPOLLIN | (select.EPOLLOUT if self._flushing else 0)
             self._epoll.modify(self._channel.fileno(), wanted)
+
+    def _speak(self, ready: set[int]) -> None:
+        """Heed what has arrived, then do what is due."""
+        if self._timer.fileno() in ready:
+            self._timer.rang()
+        for descriptor in ready & self._by_descriptor.keys():
+            self._instances.heed(self._by_descriptor[descriptor])
+        self._instances.do_what_is_due()
 
     def _next(self) -> float:
         # A director that does not read is told when it does: until then there is nothing to wake up for.
@@ -238,12 +242,7 @@ class Speaker:
             self._epoll.unregister(descriptor)
         while self._instances.parting:
             self._timer.set(self._instances.next_timer() or time.monotonic())
-            ready = {descriptor for descriptor, _ in self._epoll.poll()}
-            if self._timer.fileno() in ready:
-                self._timer.rang()
-            for descriptor in ready & self._by_descriptor.keys():
-                self._instances.heed(self._by_descriptor[descriptor])
-            self._instances.do_what_is_due()
+            self._speak({descriptor for descriptor, _ in self._epoll.poll()})
 
 
 def _facts(links: Mapping[str, Link], name: str, ours: set[str]) -> tuple[object, ...] | None:

@@ -7,7 +7,7 @@ import pytest
 
 from healthlb.model.vrrp import Track, Tracked
 from pair import GATEWAY, NAT_PORT, SHARED, PairNetwork
-from pair_directors import Healthlb, Keepalived, standard
+from pair_directors import Healthlb, Keepalived, ours_alone_is_master, standard
 from traffic import WebServer, ask
 from waiting import eventually
 
@@ -57,14 +57,6 @@ def pair(running: Pair) -> Pair:
             director.start()
     ours_alone_is_master(running)
     return running
-
-
-def ours_alone_is_master(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.becomes("MASTER")
-    ours.takes(SHARED, GATEWAY)
-    theirs.becomes("BACKUP")
-    theirs.gives(SHARED, GATEWAY)
 
 
 def test_a_killed_speaker_leaves_no_address_and_its_successor_takes_them_back(pair: Pair) -> None:

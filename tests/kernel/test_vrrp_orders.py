@@ -13,7 +13,7 @@ import pytest
 
 from healthlb.model.vrrp import ConnectionSync
 from pair import GATEWAY, SHARED, PairNetwork
-from pair_directors import NAME, Healthlb, Keepalived, standard
+from pair_directors import NAME, Healthlb, Keepalived, ours_alone_is_master, standard
 from waiting import eventually
 
 Pair = tuple[Healthlb, Keepalived]
@@ -46,14 +46,6 @@ def pair(running: Pair) -> Pair:
             director.start()
     ours_alone_is_master(running)
     return running
-
-
-def ours_alone_is_master(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.becomes("MASTER")
-    ours.takes(SHARED, GATEWAY)
-    theirs.becomes("BACKUP")
-    theirs.gives(SHARED, GATEWAY)
 
 
 def theirs_alone_is_master(pair: Pair) -> None:

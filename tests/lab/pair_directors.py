@@ -274,6 +274,15 @@ class Healthlb(PairDirector):
 KINDS: dict[str, type[PairDirector]] = {each.kind: each for each in (Keepalived, Healthlb)}
 
 
+def ours_alone_is_master(pair: tuple[PairDirector, PairDirector]) -> None:
+    """Wait until the first is MASTER and has the addresses, and the second is BACKUP and has none."""
+    ours, theirs = pair
+    ours.becomes("MASTER")
+    ours.takes(SHARED, GATEWAY)
+    theirs.becomes("BACKUP")
+    theirs.gives(SHARED, GATEWAY)
+
+
 def descendants(process: int) -> list[int]:
     """Return the ids of a process's children, their children and so on."""
     parents: dict[int, int] = {}
